@@ -1,0 +1,94 @@
+"""UTKFace: ``<age>_<gender>_<race>_<date>`` in the file name.
+
+Zhang, Song, Qi, "Age Progression/Regression by Conditional Adversarial Autoencoder", CVPR 2017.
+Images are for non-commercial research.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from mien.datasets.files import FileTree
+from mien.datasets.records import SPLITS, DropCounter, Record, datasets
+from mien.errors import InputError
+
+NAME = re.compile(r"(?P<age>\d{1,3})_(?P<gender>[01])_(?P<race>[0-4])_\d+", re.ASCII)
+GENDER = ("male", "female")
+RACE = ("White", "Black", "Asian", "Indian", "Others")
+ENDINGS = (".webp", ".jpg", ".jpeg", ".png")
+SPLIT_FILE = "utkface-split.csv"
+
+
+@datasets.register("utkface")
+class UtkFace:
+    """Aligned and cropped faces with age, gender and race in their names.
+
+    The split comes from ``utkface-split.csv`` beside the images (columns ``file,split``) when it
+    is there; without it, a hash of the name gives 80 % train, 10 % val, 10 % test.
+
+    Args:
+        path: Folder or archives, see `FileTree`.
+
+    Raises:
+        InputError: The path holds no images, or the split file has a wrong row.
+    """
+
+    name = "utkface"
+
+    def __init__(self, path: Path) -> None:
+        self._tree = FileTree(path, "utkface")
+        self._drop = DropCounter()
+        self.dropped = self._drop.counts
+        self._split = _read_split(path)
+
+    def records(self) -> Iterator[Record]:
+        """Yield every image whose name says age, gender and race."""
+        for name in self._tree.names(ENDINGS):
+            match = NAME.match(PurePosixPath(name).name)
+            if match is None:
+                self._drop.add("name without age, gender and race")
+                continue
+            age = int(match["age"])
+            if age > 116:
+                self._drop.add("age above 116")
+                continue
+            split = self._split_of(PurePosixPath(name).name)
+            if split is None:
+                self._drop.add("not in the split file")
+                continue
+            yield Record(
+                name=name,
+                split=split,
+                age_years=float(age),
+                gender=GENDER[int(match["gender"])],
+                group=RACE[int(match["race"])],
+            )
+
+    def _split_of(self, file_name: str) -> str | None:
+        if self._split is not None:
+            return self._split.get(file_name)
+        tenth = zlib.crc32(file_name.encode()) % 10
+        return "train" if tenth < 8 else ("val" if tenth == 8 else "test")
+
+    def read(self, name: str) -> bytes:
+        """Encoded bytes of one face."""
+        return self._tree.read(name)
+
+
+def _read_split(path: Path) -> dict[str, str] | None:
+    folder = path if path.is_dir() else path.parent
+    file = folder / SPLIT_FILE
+    if not file.is_file():
+        return None
+    split = {}
+    reader = csv.DictReader(io.StringIO(file.read_text("utf-8")))
+    for number, row in enumerate(reader, start=2):
+        if row.get("split") not in SPLITS or not row.get("file"):
+            raise InputError(f"{file}, row {number}: expected file,split, got {row}")
+        split[PurePosixPath(row["file"]).name] = row["split"]
+    return split

@@ -1,0 +1,136 @@
+"""The model card: figures from an evaluation, and plain words about what they mean."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from mien.attributes import OnnxAttributeModel
+from mien.config import EMOTIONS
+from mien.evaluation.report import confusion_table, headline_rows, table
+from mien.evaluation.run import Report
+from mien.pipeline import Analyzer
+
+TERMS = """\
+The photos of FER2013 and UTKFace may be used for non-commercial research only; FairFace is
+CC BY 4.0. Whether weights inherit the terms of their training photos is not settled law. These
+weights are offered under {license}: for research, teaching and private use without a doubt; for
+a commercial product, train on data that you have the rights to (`mien prepare`, `mien train`).
+"""
+
+USE = """\
+## Good for
+
+Tables of how faces look to people, over many faces: counting expressions, grouping by apparent
+age, sorting photos, teaching, research with the interval taken seriously.
+
+## Not for
+
+Judging what somebody feels, is or intends; hiring, schooling, policing, border control, insurance
+or any other decision about one person. Emotion inference at work or in education is prohibited in
+the European Union (Regulation (EU) 2024/1689, Article 5). Identifying people: the model cannot.
+Gender is the two-class label of the data sets, not anybody's identity.
+"""
+
+
+def cost(model: OnnxAttributeModel, batch: int, *, repeat: int = 30) -> float:
+    """Median milliseconds a face of one forward pass with preprocessing."""
+    size = model.input.size
+    chips = np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), np.uint8)
+    times = []
+    for _ in range(repeat + 3):
+        start = time.perf_counter()
+        model.predict(chips)
+        times.append(1e3 * (time.perf_counter() - start) / batch)
+    return statistics.median(times[3:])
+
+
+def known_faults(reports: Sequence[Report]) -> list[str]:
+    """Sentences that the figures force upon us."""
+    faults = []
+    for report in reports:
+        if report.confusion:
+            matrix = np.array(report.confusion, float)
+            share = matrix / matrix.sum(1, keepdims=True).clip(1)
+            np.fill_diagonal(share, 0)
+            for row, column in zip(
+                *np.unravel_index(np.argsort(-share, axis=None)[:3], share.shape), strict=True
+            ):
+                faults.append(
+                    f"{100 * share[row, column]:.0f} % of the {int(matrix[row].sum())} faces "
+                    f"labelled {EMOTIONS[row]} are called {EMOTIONS[column]}."
+                )
+        decades = [
+            row
+            for row in report.rows
+            if row.metric == "age MAE, years"
+            and ", age " in row.protocol
+            and row.estimate.n >= 20
+            and "group" not in row.protocol
+        ]
+        if decades:
+            worst = max(decades, key=lambda row: row.estimate.value)
+            faults.append(
+                f"Apparent age is worst for {worst.protocol.rpartition(', ')[2]}: off by "
+                f"{worst.estimate.value:.1f} years on average (n = {worst.estimate.n})."
+            )
+        for row in report.rows:
+            if row.metric.startswith("largest gap"):
+                unit = " years" if "years" in row.metric else " points"
+                scale = 1 if "years" in row.metric else 100
+                faults.append(
+                    f"{row.metric.capitalize()} on {row.protocol}: "
+                    f"{row.estimate.value * scale:.1f}{unit}."
+                )
+    return faults
+
+
+def write_card(analyzer: Analyzer, reports: Sequence[Report]) -> str:
+    """The card of the analyzer's model, Markdown."""
+    spec = analyzer.model.spec
+    size_mb = analyzer.model.path.stat().st_size / 1e6
+    single = OnnxAttributeModel(analyzer.config.model, threads=1)
+    faults = "\n".join(f"- {line}" for line in known_faults(reports))
+    details = "\n\n".join(
+        f"### {report.dataset} {report.split}\n\n{table(report.rows)}"
+        + (f"\n\n{confusion_table(report)}" if report.confusion else "")
+        for report in reports
+    )
+    assert spec.input is not None  # attribute models always have one
+    return f"""\
+# {spec.name}
+
+Apparent age, gender and facial expression from one aligned {spec.input.size} px face in one pass:
+{", ".join(f"{head} ({len(h.labels)} classes)" for head, h in spec.heads.items())}.
+
+| | |
+| --- | --- |
+| File | `{spec.file}`, {size_mb:.1f} MB, SHA-256 `{analyzer.model.sha256}` |
+| Licence of the weights | {spec.license} |
+| Training | {spec.source}; recipe `recipes/{spec.name}.toml` |
+| Input | {spec.input.size} px, {spec.input.colour}, template `{spec.template}` |
+| Cost | {cost(single, 1):.1f} ms a face alone, {cost(single, 32):.1f} ms in batches of 32, one \
+thread, preprocessing included |
+
+{TERMS.format(license=spec.license)}
+## Results
+
+Written by `mien evaluate` from the shipped file through the shipped pipeline; 95 % intervals from
+1 000 bootstrap samples over faces. The models were chosen on validation splits, never on these.
+
+{table(headline_rows(reports))}
+
+{USE}
+## Known faults
+
+{faults}
+- Faces narrower than {spec.min_face_px} px get no answer; profiles, masks and heavy blur get poor
+  ones, and the interval only partly says so.
+
+## Details
+
+{details}
+"""

@@ -1,0 +1,1 @@
+"""Training: pack chips, train, export. The only package that may import torch."""

@@ -1,0 +1,117 @@
+"""Augmentation of whole batches as tensors; the same code runs on CPU and GPU."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mien.images import InputSpec
+from mien.training.recipe import AugmentTable
+
+
+def centre_crop(chips: Tensor, size: int) -> Tensor:
+    """Cut the border off: what is left is exactly the chip that serving makes.
+
+    Args:
+        chips: ``(n, channels, packed, packed)``.
+        size: Width and height of the result.
+    """
+    border = (chips.shape[-1] - size) // 2
+    return chips[..., border : border + size, border : border + size]
+
+
+def scaled(chips: Tensor, spec: InputSpec) -> Tensor:
+    """Turn 0..255 into the network's input, as `mien.images.normalise` does."""
+    mean = torch.tensor(spec.mean, device=chips.device).view(1, -1, 1, 1)
+    std = torch.tensor(spec.std, device=chips.device).view(1, -1, 1, 1)
+    return (chips.float() / 255.0 - mean) / std
+
+
+def augment(
+    chips: Tensor, spec: InputSpec, table: AugmentTable, generator: torch.Generator
+) -> Tensor:
+    """Warp, degrade, blank and normalise one batch.
+
+    Args:
+        chips: ``uint8``, ``(n, channels, packed, packed)``, with the border of packing.
+        spec: Size, mean and std of the network.
+        table: How strong.
+        generator: Source of all randomness.
+
+    Returns:
+        ``float32``, ``(n, channels, size, size)``, normalised.
+    """
+    x = _warp(chips.float() / 255.0, spec.size, table, generator)
+    x = _lower_resolution(x, table, generator)
+    x = _light(x, table, generator)
+    if table.noise > 0:
+        sigma = _uniform(len(x), 0.0, table.noise, generator).view(-1, 1, 1, 1)
+        x = x + sigma * torch.randn(x.shape, generator=generator)
+    x = _erase(x.clamp(0.0, 1.0), table, generator)
+    mean = torch.tensor(spec.mean).view(1, -1, 1, 1)
+    std = torch.tensor(spec.std).view(1, -1, 1, 1)
+    return (x - mean) / std
+
+
+def _uniform(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:
+    return low + (high - low) * torch.rand(n, generator=generator)
+
+
+def _warp(x: Tensor, size: int, table: AugmentTable, generator: torch.Generator) -> Tensor:
+    """Random rotation, scale, shift and mirror in one resampling."""
+    n, _, packed, _ = x.shape
+    spread = table.rotate_deg / 2 * torch.randn(n, generator=generator)
+    angle = spread.clamp(-table.rotate_deg, table.rotate_deg) * (math.pi / 180)
+    # Log-uniform: as many faces grow by a factor as shrink by it.
+    reach = math.log1p(table.scale)
+    zoom = torch.exp(_uniform(n, -reach, reach, generator)) * (size / packed)
+    mirror = torch.ones(n)
+    if table.flip:
+        mirror = 1.0 - 2.0 * (torch.rand(n, generator=generator) < 0.5).float()
+    reach = 2 * table.shift * size / packed
+    dx, dy = _uniform(n, -reach, reach, generator), _uniform(n, -reach, reach, generator)
+    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    theta = torch.stack(
+        [torch.stack([cos * mirror, -sin, dx], 1), torch.stack([sin * mirror, cos, dy], 1)], 1
+    )
+    grid = F.affine_grid(theta, [n, x.shape[1], size, size], align_corners=False)
+    return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+
+
+def _lower_resolution(x: Tensor, table: AugmentTable, generator: torch.Generator) -> Tensor:
+    """Shrink and enlarge a random part of the batch: webcams, far faces, FER's 48 pixels."""
+    chosen = torch.nonzero(torch.rand(len(x), generator=generator) < table.low_resolution)[:, 0]
+    if not len(chosen):
+        return x
+    side = int(torch.randint(20, 65, (1,), generator=generator))
+    small = F.interpolate(x[chosen], size=(side, side), mode="bilinear", antialias=True)
+    result = x.clone()
+    result[chosen] = F.interpolate(small, size=x.shape[-2:], mode="bilinear")
+    return result
+
+
+def _light(x: Tensor, table: AugmentTable, generator: torch.Generator) -> Tensor:
+    n = len(x)
+    factor = 1.0 + _uniform(n, -table.contrast, table.contrast, generator).view(-1, 1, 1, 1)
+    offset = _uniform(n, -table.brightness, table.brightness, generator).view(-1, 1, 1, 1)
+    middle = x.mean(dim=(1, 2, 3), keepdim=True)
+    return (x - middle) * factor + middle + offset
+
+
+def _erase(x: Tensor, table: AugmentTable, generator: torch.Generator) -> Tensor:
+    """Blank one rectangle a chosen face with its mean (Zhong et al., AAAI 2020)."""
+    n, size = len(x), x.shape[-1]
+    chosen = torch.rand(n, generator=generator) < table.erase
+    area = _uniform(n, 0.02, 0.2, generator)
+    aspect = torch.exp(_uniform(n, -1.0, 1.0, generator))
+    height, width = torch.sqrt(area * aspect), torch.sqrt(area / aspect)
+    top = torch.rand(n, generator=generator) * (1 - height)
+    left = torch.rand(n, generator=generator) * (1 - width)
+    line = (torch.arange(size) + 0.5) / size
+    rows = (line >= top[:, None]) & (line < (top + height)[:, None])
+    columns = (line >= left[:, None]) & (line < (left + width)[:, None])
+    hole = rows[:, None, :, None] & columns[:, None, None, :] & chosen.view(-1, 1, 1, 1)
+    return torch.where(hole, x.mean(dim=(1, 2, 3), keepdim=True), x)

@@ -1,0 +1,224 @@
+"""Checkpoint to ONNX: batch norm folded, preprocessing and labels inside, parity checked."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from mien.errors import InputError, ModelError
+from mien.images import normalise
+from mien.models import HeadSpec, ModelSpec, Session
+from mien.models.registry import METADATA_KEY
+from mien.training.calibrate import calibrate
+from mien.training.checkpoint import load_checkpoint, pick
+from mien.training.loader import Part, load_part
+from mien.training.loop import build_network
+from mien.training.recipe import HEAD_LABELS, Recipe
+
+DECODERS = {"age": "age-distribution", "gender": "softmax", "emotion": "emotion"}
+PARITY_FACES = 256
+OPSET = 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport:
+    """What came out.
+
+    Attributes:
+        path: The ONNX file.
+        spec: Its manifest entry.
+        difference: Largest difference of a logit between torch and ONNX Runtime.
+        parameters: Number of trained numbers after folding.
+        coverage: Share of validation ages inside their interval.
+    """
+
+    path: Path
+    spec: ModelSpec
+    difference: float
+    parameters: int
+    coverage: float | None
+
+
+class _Ordered(nn.Module):
+    """Returns a tuple in head order: ONNX outputs have no names of their own."""
+
+    def __init__(self, network: nn.Module, heads: tuple[str, ...]) -> None:
+        super().__init__()
+        self.network = network
+        self.heads = heads
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        answers = self.network(image)
+        return tuple(answers[head] for head in self.heads)
+
+
+def export(
+    run: Path, out: Path, *, checkpoint: str = "best", tolerance: float = 1e-3
+) -> ExportReport:
+    """Write the averaged weights of a training run as ONNX.
+
+    The file carries its manifest entry as JSON in ``metadata_props``, so it works by its path
+    alone. Temperatures and the age interval are fitted on the validation splits.
+
+    Args:
+        run: Folder written by `mien train`.
+        out: The file to write.
+        checkpoint: ``"best"`` or ``"last"``.
+        tolerance: Largest allowed difference of a logit on 256 validation faces.
+
+    Raises:
+        InputError: The run or its data are missing.
+        ModelError: ONNX Runtime disagrees with torch by more than `tolerance`.
+    """
+    tensors, meta = load_checkpoint(run, checkpoint)
+    recipe = Recipe.from_mapping(meta["recipe"])
+    network = build_network(recipe)
+    network.load_state_dict(pick(tensors, "average"))
+    network = fold_batch_norm(network.eval())
+    held_out = [load_part(table, "val", recipe.input) for table in recipe.data]
+
+    fitted = calibrate(network, held_out, recipe)
+    spec = ModelSpec(
+        name=recipe.name,
+        task="attributes",
+        file=out.name,
+        sha256="",
+        license=recipe.license,
+        source=recipe.source,
+        card=f"{recipe.name}.md",
+        input=recipe.input,
+        heads={
+            head: HeadSpec(
+                decoder=DECODERS[head],
+                labels=HEAD_LABELS[head],
+                temperature=fitted.temperature[head],
+                interval=fitted.interval if head == "age" else (0.1, 0.9),
+            )
+            for head in recipe.heads
+        },
+    )
+    _write(network, recipe, spec, out)
+    difference = parity(network, recipe, held_out, out)
+    if difference > tolerance:
+        raise ModelError(
+            f"{out}: torch and ONNX Runtime differ by {difference:.2g} on {PARITY_FACES} faces, "
+            f"allowed is {tolerance:.2g}"
+        )
+    parameters = sum(p.numel() for p in network.parameters())
+    return ExportReport(
+        path=out,
+        spec=spec,
+        difference=difference,
+        parameters=parameters,
+        coverage=fitted.coverage,
+    )
+
+
+def fold_batch_norm(network: nn.Module) -> nn.Module:
+    """Return a copy in which every convolution has swallowed the batch norm behind it."""
+    network = copy.deepcopy(network)
+    for module in network.modules():
+        if not isinstance(module, nn.Sequential):
+            continue
+        for index in range(len(module) - 1):
+            first, second = module[index], module[index + 1]
+            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                module[index] = fuse_conv_bn_eval(first, second)
+                module[index + 1] = nn.Identity()
+    return network
+
+
+def _write(network: nn.Module, recipe: Recipe, spec: ModelSpec, out: Path) -> None:
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent}: no such folder")
+    size, channels = recipe.input.size, recipe.input.channels
+    example = torch.zeros(2, channels, size, size)
+    program = torch.onnx.export(
+        _Ordered(network, recipe.heads).eval(),
+        (example,),
+        input_names=["image"],
+        output_names=list(recipe.heads),
+        opset_version=OPSET,
+        dynamic_shapes={"image": {0: torch.export.Dim("n", min=1)}},
+        dynamo=True,
+        verbose=False,
+    )
+    if program is None:
+        raise ModelError("torch.onnx.export returned nothing")
+    model = program.model_proto
+    del model.metadata_props[:]
+    note = model.metadata_props.add()
+    note.key = METADATA_KEY
+    table = {"name": spec.name, **spec.to_mapping(), "sha256": ""}
+    note.value = json.dumps(table, separators=(",", ":"))
+    model.doc_string = f"{spec.name}: {spec.source}. Licence {spec.license}."
+    for node in model.graph.node:  # stack traces of the exporting machine
+        del node.metadata_props[:]
+        node.doc_string = ""
+    onnx.checker.check_model(model)
+    part = out.with_name(f".{out.name}.part")
+    part.write_bytes(model.SerializeToString())
+    part.replace(out)
+
+
+@torch.no_grad()
+def parity(network: nn.Module, recipe: Recipe, parts: list[Part], path: Path) -> float:
+    """Largest difference of a logit between torch and ONNX Runtime on validation faces."""
+    count = -(-PARITY_FACES // len(parts))
+    border = (parts[0].chips.shape[-1] - recipe.input.size) // 2
+    window = slice(border, border + recipe.input.size)
+    chips = torch.cat([part.chips[:count, :, window, window] for part in parts])[:PARITY_FACES]
+    batch = normalise(np.moveaxis(chips.numpy(), 1, 3), recipe.input)
+    expected = network.float().eval()(torch.from_numpy(batch))
+    found = Session(path).run(batch, list(recipe.heads))
+    return max(
+        float(np.abs(expected[head].numpy() - values).max())
+        for head, values in zip(recipe.heads, found, strict=True)
+    )
+
+
+def update_manifest(path: Path, spec: ModelSpec) -> None:
+    """Add or replace one model's table in a manifest; everything else stays as it is.
+
+    Raises:
+        InputError: The manifest cannot be read.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    # A model's entry runs from its table header to the next one that is not below it.
+    pattern = rf"(?ms)^\[{re.escape(spec.name)}\]\n.*?(?=^\[(?!{re.escape(spec.name)}\.)|\Z)"
+    text = re.sub(pattern, "", text).rstrip("\n")
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(f"{text}\n\n{manifest_entry(spec)}", "utf-8")
+    part.replace(path)
+
+
+def manifest_entry(spec: ModelSpec) -> str:
+    """The TOML text of one model's entry."""
+    table = spec.to_mapping()
+    heads, net_input = table.pop("heads"), table.pop("input", None)
+    lines = [f"[{spec.name}]"]
+    lines += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+    if net_input is not None:
+        values = ", ".join(f"{key} = {json.dumps(value)}" for key, value in net_input.items())
+        lines.append(f"input = {{ {values} }}")
+    for name, head in heads.items():
+        lines.append(f"\n[{spec.name}.heads.{name}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in head.items()]
+    return "\n".join(lines) + "\n"
+
+
+def with_checksum(spec: ModelSpec, sha256: str) -> ModelSpec:
+    """The entry for the manifest, which names the checksum of the finished file."""
+    return replace(spec, sha256=sha256)
