@@ -1,0 +1,75 @@
+"""The `mien` command: gathers the subcommands and turns our errors into one line and a code.
+
+Exit codes: 0 done, 2 wrong usage or a setting or model that cannot be used, 3 something could
+not be read, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from mien import __version__
+from mien.cli.analyze import analyze
+from mien.cli.doctor import doctor
+from mien.cli.evaluate import evaluate
+from mien.cli.export import export
+from mien.cli.models import models
+from mien.cli.prepare import prepare
+from mien.cli.train import train
+from mien.errors import MienError
+
+app = typer.Typer(
+    name="mien",
+    help="Apparent age, gender and facial expression of every face.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(analyze)
+app.command()(doctor)
+app.add_typer(models, name="models")
+app.command()(prepare)
+app.command()(train)
+app.command()(evaluate)
+app.command()(export)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mien {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Apparent age, gender and facial expression of every face."""
+    del version
+
+
+def run() -> None:
+    """Entry point of the `mien` script."""
+    try:
+        app()
+    except MienError as error:
+        typer.secho(f"error: {error}", err=True, fg="red")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.secho("interrupted", err=True, fg="yellow")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has seen enough. Python would complain again when
+        # it flushes standard output at exit, so that is pointed elsewhere first.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,60 @@
+"""Progress on stderr, for anything that takes longer than two seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+PATIENCE_S = 2.0
+"""Anything faster than this needs no bar."""
+
+
+@contextmanager
+def bar(label: str, *, hidden: bool = False) -> Iterator[Callable[[int, int | None], None]]:
+    """Yield a function ``(done, total)`` that shows a bar with rate and time left.
+
+    Nothing appears within the first two seconds, when `hidden`, or when stderr is no terminal.
+    ``total`` may be ``None`` when nobody knows it.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    started = time.monotonic()
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=hidden,
+    )
+    task = progress.add_task(label, total=None, rate="")
+    shown = False
+
+    def advance(done: int, total: int | None) -> None:
+        nonlocal shown
+        seconds = time.monotonic() - started
+        if seconds < PATIENCE_S:
+            return
+        if not shown and not hidden and progress.console.is_terminal:
+            progress.start()
+            shown = True
+        progress.update(task, completed=done, total=total, rate=f"{done / seconds:.1f}/s")
+
+    try:
+        yield advance
+    finally:
+        if shown:
+            progress.stop()

@@ -1,0 +1,261 @@
+"""Source -> detect -> align -> attributes -> result, on one screen.
+
+Decoding, detection and alignment of several images run in worker threads (OpenCV and ONNX
+Runtime release the interpreter lock); the faces of all of them then share one forward pass.
+Nothing is read before there is room for it, so memory does not grow with the number of images.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from mien.align import AlignSpec, align_faces
+from mien.attributes import OnnxAttributeModel, decoders, measure_quality, reason_to_skip
+from mien.config import AnalyzeConfig
+from mien.detect import create_detector
+from mien.errors import InputError
+from mien.images import Colour
+from mien.interfaces import Detection, Frame, Image
+from mien.results import Face, FrameResult
+from mien.sources import open_source
+
+MAX_HELD_BYTES = 128 * 1024 * 1024
+"""Pixels that wait for a full batch; more than this and the batch is run as it is."""
+
+
+class Loadable(Protocol):
+    """Something that becomes a frame when a worker has time for it."""
+
+    def load(self) -> Frame:
+        """Read and decode; problems are in `Frame.error`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """One image whose faces are found and cut, waiting for the network."""
+
+    frame: Frame
+    size: tuple[int, int]
+    faces: tuple[Face, ...]
+    chips: tuple[Image | None, ...]
+
+    @property
+    def held_bytes(self) -> int:
+        return 0 if self.frame.image is None else self.frame.image.nbytes
+
+
+class Analyzer:
+    """Loads the models once and answers for any number of images.
+
+    One object may be used from several threads at the same time.
+
+    Args:
+        config: Settings; the defaults when omitted.
+        **settings: Single settings of `AnalyzeConfig` that differ from `config`.
+
+    Raises:
+        ConfigError: A setting is unknown or out of range.
+        ModelError: A model is missing or damaged, or the device is not there.
+        MissingExtraError: The detector needs a library that is not installed.
+
+    Example:
+        >>> analyzer = Analyzer(attributes=("age", "emotion"))
+        >>> [result] = analyzer.analyze("examples/astronaut.jpg")
+        >>> len(result.faces)
+        1
+    """
+
+    def __init__(self, config: AnalyzeConfig | None = None, **settings: Any) -> None:
+        base = config or AnalyzeConfig()
+        self.config = replace(base, **_checked(settings)) if settings else base
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        self._threads = self.config.threads or cores or 1
+        self.model = OnnxAttributeModel(
+            self.config.model, device=self.config.device, threads=self._threads
+        )
+        self.detector = create_detector(
+            self.config.detector,
+            min_score=self.config.min_score,
+            device=self.config.device,
+            # Images are detected side by side: one thread each uses the cores best.
+            threads=1,
+        )
+        self._align = AlignSpec(size=self.model.input.size, template=self.model.spec.template)
+        self._min_face_px = self.config.min_face_px or self.model.spec.min_face_px
+        self._heads = [h for h in self.model.spec.heads if h in self.config.attributes]
+        missing = [a for a in self.config.attributes if a not in self.model.spec.heads]
+        if missing:
+            raise InputError(
+                f"model {self.model.spec.name!r} does not answer {missing[0]!r}. "
+                f"It knows: {', '.join(self.model.spec.heads)}."
+            )
+        self._decode(np.zeros((0, self._align.size, self._align.size, 3), np.uint8))
+
+    def analyze(self, source: Any, *, colour: Colour = "RGB") -> list[FrameResult]:
+        """Answer for everything in `source`, in order.
+
+        Args:
+            source: A path, folder, glob, URL, ``bytes``, file object, NumPy array
+                ``(height, width[, channels])``, PIL image, or a list of these.
+            colour: ``"RGB"`` or ``"BGR"``, the channel order of arrays.
+
+        Returns:
+            One result an image. An image that cannot be read is a result with an `error`.
+        """
+        return list(self.stream(source, colour=colour))
+
+    def stream(self, source: Any, *, colour: Colour = "RGB") -> Iterator[FrameResult]:
+        """Answer one image after the other with bounded memory; arguments as `analyze`."""
+        opened = open_source(source, colour=colour, max_pixels=self.config.max_pixels)
+        for _, result in self.run(opened.items(), keep_images=False):
+            yield result
+
+    def run(
+        self, items: Iterable[Loadable], *, keep_images: bool = True
+    ) -> Iterator[tuple[Frame, FrameResult]]:
+        """Answer for loadable items, in order; the frame keeps its pixels for drawing.
+
+        Args:
+            items: Read lazily, a few ahead of the answers.
+            keep_images: Hand the pixels on in the frame; without it they are dropped early.
+        """
+        group: list[_Prepared] = []
+        first = True
+        for prepared in self._prepared(items, keep_images):
+            group.append(prepared)
+            # The first answer comes at once; later ones wait until a batch is full.
+            if first or self._is_full(group):
+                first = False
+                yield from self._answer(group)
+                group = []
+        yield from self._answer(group)
+
+    def _is_full(self, group: Sequence[_Prepared]) -> bool:
+        faces = sum(len(prepared.faces) for prepared in group)
+        held = sum(prepared.held_bytes for prepared in group)
+        return (
+            faces >= self.config.batch_size
+            or len(group) >= 4 * self.config.batch_size
+            or held > MAX_HELD_BYTES
+        )
+
+    def _prepared(self, items: Iterable[Loadable], keep_images: bool) -> Iterator[_Prepared]:
+        """Load, detect and align in worker threads; a bounded number is under way."""
+        waiting: deque[Future[_Prepared]] = deque()
+        source = iter(items)
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="mien") as pool:
+            try:
+                for item in source:
+                    waiting.append(pool.submit(self._prepare, item, keep_images))
+                    if len(waiting) > 2 * self._threads:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                # Reached early when the caller stops listening or presses Ctrl-C.
+                for future in waiting:
+                    future.cancel()
+
+    def _prepare(self, item: Loadable, keep_images: bool) -> _Prepared:
+        frame = item.load()
+        if frame.image is None:
+            return _Prepared(frame, (0, 0), (), ())
+        image = frame.image
+        found = self.detector.detect([image])[0]
+        found.sort(key=lambda face: -face.box.width * face.box.height)
+        if self.config.faces == "largest":
+            found = found[:1]
+        faces, chips = [], []
+        for detection in found:
+            face, chip = self._cut(image, detection)
+            faces.append(face)
+            chips.append(chip)
+        size = (image.shape[1], image.shape[0])
+        kept = frame if keep_images else replace(frame, image=None)
+        return _Prepared(kept, size, tuple(faces), tuple(chips))
+
+    def _cut(self, image: Image, detection: Detection) -> tuple[Face, Image | None]:
+        """The face as far as the detector knows it, and its chip unless it is skipped."""
+        reason = reason_to_skip(detection, self._min_face_px)
+        chip = None
+        try:
+            chip = align_faces(image, [detection], self._align)[0]
+        except InputError as error:
+            reason = reason or str(error)
+        face = Face(
+            box=detection.box,
+            score=detection.score,
+            landmarks=detection.landmarks,
+            quality=measure_quality(detection, chip),
+            skipped=reason,
+        )
+        return face, (chip if reason is None else None)
+
+    def _answer(self, group: Sequence[_Prepared]) -> Iterator[tuple[Frame, FrameResult]]:
+        """One forward pass for all faces of the group (more when there are very many)."""
+        chips = [chip for prepared in group for chip in prepared.chips if chip is not None]
+        answers: list[dict[str, Any]] = []
+        for start in range(0, len(chips), self.config.batch_size):
+            answers += self._decode(np.stack(chips[start : start + self.config.batch_size]))
+        rest = iter(answers)
+        for prepared in group:
+            faces = tuple(
+                face if chip is None else replace(face, **next(rest))
+                for face, chip in zip(prepared.faces, prepared.chips, strict=True)
+            )
+            frame = prepared.frame
+            yield (
+                frame,
+                FrameResult(
+                    source=frame.source,
+                    index=frame.index,
+                    time_s=frame.time_s,
+                    width=prepared.size[0],
+                    height=prepared.size[1],
+                    faces=faces,
+                    error=frame.error,
+                ),
+            )
+
+    def _decode(self, chips: Image) -> list[dict[str, Any]]:
+        """Answers for chips ``(n, size, size, 3)``, one mapping of attributes a chip."""
+        probabilities = self.model.predict(chips, self._heads)
+        columns = {
+            name: decoders[self.model.spec.heads[name].decoder](
+                values, self.model.spec.heads[name], self.config
+            )
+            for name, values in probabilities.items()
+        }
+        return [
+            {name: values[row] for name, values in columns.items()} for row in range(len(chips))
+        ]
+
+
+def analyze(source: Any, *, colour: Colour = "RGB", **settings: Any) -> list[FrameResult]:
+    """Apparent age, gender and expression of every face in `source`.
+
+    Loads the models for this one call; keep an `Analyzer` for more.
+
+    Args:
+        source: What `Analyzer.analyze` takes.
+        colour: Channel order of arrays, ``"RGB"`` or ``"BGR"``.
+        **settings: Settings of `AnalyzeConfig`.
+
+    Returns:
+        One result an image.
+    """
+    return Analyzer(AnalyzeConfig(), **settings).analyze(source, colour=colour)
+
+
+def _checked(settings: dict[str, Any]) -> dict[str, Any]:
+    """Reject unknown settings with the message that a TOML file would get."""
+    defaults = AnalyzeConfig.from_mapping(settings)
+    return {name: getattr(defaults, name) for name in settings}
