@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +88,7 @@ def analyze(
     Without --out: a table on a terminal, JSON Lines in a pipe.
     """
     from mien.pipeline import Analyzer
+    from mien.sinks import ImageSink
 
     flags: dict[str, Any] = {
         "detector": detector,
@@ -106,7 +108,10 @@ def analyze(
     settings = replace(base, **{name: v for name, v in flags.items() if v is not None})
     analyzer = Analyzer(settings)
     with ExitStack() as stack:
-        sinks = [stack.enter_context(sink) for sink in _open_sinks(analyzer, out, draw, blur)]
+        sinks = [stack.enter_context(_open_tables(analyzer, out))] if out else [_terminal()]
+        for path in dict.fromkeys(p for p in (draw, blur) if p is not None):
+            sink = ImageSink(path, draw=path == draw, blur=path == blur)
+            sinks.append(stack.enter_context(sink))
         unreadable = _run(analyzer, sources, sinks, images=bool(draw or blur))
     if unreadable:
         raise typer.Exit(UNREADABLE)
@@ -116,16 +121,40 @@ def _names(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(part.strip() for part in text.split(","))
 
 
+def _open_tables(analyzer: Analyzer, paths: list[Path]) -> Sink:
+    """Open the tables with the columns that this analyzer fills."""
+    from mien.rows import TableColumns
+    from mien.sinks import open_sinks
+
+    heads, config = analyzer.model.spec.heads, analyzer.config
+    columns = TableColumns(
+        emotions=config.emotions or (heads["emotion"].labels if "emotion" in heads else ()),
+        genders=heads["gender"].labels if "gender" in heads else (),
+        age_groups=tuple(map(str, config.age_groups)),
+    )
+    return open_sinks(paths, columns=columns)
+
+
+def _terminal() -> Sink:
+    """A table for people, JSON Lines for programs."""
+    from mien.sinks import ConsoleSink, JsonLinesSink
+
+    return ConsoleSink() if sys.stdout.isatty() else JsonLinesSink.to_stream(sys.stdout)
+
+
 def _run(analyzer: Analyzer, sources: list[str], sinks: list[Sink], *, images: bool) -> int:
     """Feed every result to every sink; returns how many images could not be read."""
     from mien.cli.progress import bar
+    from mien.sinks import ConsoleSink
     from mien.sources import open_source
 
     opened = open_source(
         sources if len(sources) > 1 else sources[0], max_pixels=analyzer.config.max_pixels
     )
     unreadable = 0
-    with bar("analysing") as advance:
+    # A table that grows on the terminal is progress enough; a bar would tear it.
+    hidden = sys.stdout.isatty() and any(isinstance(sink, ConsoleSink) for sink in sinks)
+    with bar("analysing", hidden=hidden) as advance:
         results = analyzer.run(opened.items(), keep_images=images)
         for done, (frame, result) in enumerate(results, start=1):
             if result.error is not None:
@@ -133,5 +162,5 @@ def _run(analyzer: Analyzer, sources: list[str], sinks: list[Sink], *, images: b
                 typer.secho(f"{result.source}: {result.error}", err=True, fg="red")
             for sink in sinks:
                 sink.write(frame, result)
-            advance(done, None)
+            advance(done, opened)
     return unreadable

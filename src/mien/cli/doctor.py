@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 import time
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
 
 import typer
 
@@ -55,13 +57,19 @@ def _check_models() -> bool:
     return sound
 
 
+def _photo() -> bytes:
+    """The shipped photo: inside an installed package, or in the repository it is edited in."""
+    packed = files("mien").joinpath("selftest.jpg")
+    if packed.is_file():
+        return packed.read_bytes()
+    return (Path(__file__).parents[3] / "examples" / "astronaut.jpg").read_bytes()
+
+
 def _check_photo() -> bool:
     """Run the whole pipeline once on the photo inside the package."""
-    from importlib.resources import files
-
     from mien.pipeline import Analyzer
 
-    data = files("mien").joinpath("selftest.jpg").read_bytes()
+    data = _photo()
     started = time.perf_counter()
     analyzer = Analyzer()
     loaded = time.perf_counter()

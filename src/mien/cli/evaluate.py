@@ -39,9 +39,12 @@ def evaluate(
     from mien.errors import ConfigError
     from mien.evaluation.card import write_card
     from mien.evaluation.report import (
+        check_ending,
         headline_rows,
         insert_table,
         markdown,
+        split_at_markers,
+        table,
         write_report,
         write_text,
     )
@@ -52,6 +55,11 @@ def evaluate(
     for name, equals, _ in pairs:
         if not equals:
             raise ConfigError(f"--data wants NAME=PATH, got {name!r}")
+    # What cannot be written is found before minutes of work, not after.
+    for path in out or []:
+        check_ending(path)
+    if insert is not None:
+        split_at_markers(insert)
     readers = [datasets[name](Path(path)) for name, _, path in pairs]
     # Every face counts here, however small the crop is.
     analyzer = Analyzer(
@@ -68,8 +76,6 @@ def evaluate(
     if insert is not None:
         insert_table(insert, reports)
     if out or card or insert:
-        from mien.evaluation.report import table
-
         typer.echo(table(headline_rows(reports)))
     else:
         typer.echo(markdown(reports))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -20,10 +21,12 @@ def export(
         typer.Option(help="Manifest (TOML) in which to add or replace the entry of this model."),
     ] = None,
 ) -> None:
-    """Write the averaged weights of RUN as ONNX, calibrated, with preprocessing and labels inside."""
+    """Write the averaged weights of RUN as ONNX, with calibration, preprocessing and labels."""
     from mien.cli.extras import require_training
 
     require_training()
+    # The exporter announces optional libraries that it does without.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     from mien.models import file_sha256
     from mien.training.export import export as write
     from mien.training.export import update_manifest, with_checksum

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from mien import __version__
 from mien.cli.analyze import analyze
@@ -22,8 +23,30 @@ from mien.cli.prepare import prepare
 from mien.cli.train import train
 from mien.errors import MienError
 
+
+class Commands(TyperGroup):
+    """Turns what ends a command early into one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except MienError as error:
+            typer.secho(f"error: {error}", err=True, fg="red")
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt as error:
+            typer.secho("interrupted", err=True, fg="yellow")
+            raise typer.Exit(130) from error
+        except BrokenPipeError as error:
+            # The reader of our output (`| head`) has seen enough. Python would complain again
+            # when it flushes standard output at exit, so that is pointed elsewhere first.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from error
+
+
 app = typer.Typer(
     name="mien",
+    cls=Commands,
     help="Apparent age, gender and facial expression of every face.",
     no_args_is_help=True,
     add_completion=False,
@@ -60,16 +83,4 @@ def main(
 
 def run() -> None:
     """Entry point of the `mien` script."""
-    try:
-        app()
-    except MienError as error:
-        typer.secho(f"error: {error}", err=True, fg="red")
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.secho("interrupted", err=True, fg="yellow")
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output (`| head`) has seen enough. Python would complain again when
-        # it flushes standard output at exit, so that is pointed elsewhere first.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    app()

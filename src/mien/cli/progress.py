@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 
 PATIENCE_S = 2.0
@@ -11,11 +11,11 @@ PATIENCE_S = 2.0
 
 
 @contextmanager
-def bar(label: str, *, hidden: bool = False) -> Iterator[Callable[[int, int | None], None]]:
+def bar(label: str, *, hidden: bool = False) -> Iterator[Callable[[int, int | Sized], None]]:
     """Yield a function ``(done, total)`` that shows a bar with rate and time left.
 
     Nothing appears within the first two seconds, when `hidden`, or when stderr is no terminal.
-    ``total`` may be ``None`` when nobody knows it.
+    ``total`` may be something with a length: it is only counted once the bar appears.
     """
     from rich.console import Console
     from rich.progress import (
@@ -43,15 +43,17 @@ def bar(label: str, *, hidden: bool = False) -> Iterator[Callable[[int, int | No
     task = progress.add_task(label, total=None, rate="")
     shown = False
 
-    def advance(done: int, total: int | None) -> None:
+    def advance(done: int, total: int | Sized) -> None:
         nonlocal shown
         seconds = time.monotonic() - started
-        if seconds < PATIENCE_S:
+        if seconds < PATIENCE_S or hidden or not progress.console.is_terminal:
             return
-        if not shown and not hidden and progress.console.is_terminal:
+        if not shown:
+            count = total if isinstance(total, int) else len(total)
+            progress.update(task, total=count)
             progress.start()
             shown = True
-        progress.update(task, completed=done, total=total, rate=f"{done / seconds:.1f}/s")
+        progress.update(task, completed=done, rate=f"{done / seconds:.1f}/s")
 
     try:
         yield advance
