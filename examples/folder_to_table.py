@@ -1,4 +1,7 @@
-"""A folder of photos as a table, with bounded memory: python examples/folder_to_table.py FOLDER"""
+"""A folder of photos as a table, with bounded memory.
+
+python examples/folder_to_table.py [FOLDER]
+"""
 
 import sys
 from pathlib import Path

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -115,12 +116,13 @@ class Analyzer:
     def stream(self, source: Any, *, colour: Colour = "RGB") -> Iterator[FrameResult]:
         """Answer one image after the other with bounded memory; arguments as `analyze`."""
         opened = open_source(source, colour=colour, max_pixels=self.config.max_pixels)
-        for _, result in self.run(opened.items(), keep_images=False):
-            yield result
+        with closing(self.run(opened.items(), keep_images=False)) as results:
+            for _, result in results:
+                yield result
 
     def run(
         self, items: Iterable[Loadable], *, keep_images: bool = True
-    ) -> Iterator[tuple[Frame, FrameResult]]:
+    ) -> Generator[tuple[Frame, FrameResult]]:
         """Answer for loadable items, in order; the frame keeps its pixels for drawing.
 
         Args:
@@ -129,13 +131,15 @@ class Analyzer:
         """
         group: list[_Prepared] = []
         first = True
-        for prepared in self._prepared(items, keep_images):
-            group.append(prepared)
-            # The first answer comes at once; later ones wait until a batch is full.
-            if first or self._is_full(group):
-                first = False
-                yield from self._answer(group)
-                group = []
+        # Closed by name: a caller who stops early must not wait for the garbage collector.
+        with closing(self._prepared(items, keep_images)) as stream:
+            for prepared in stream:
+                group.append(prepared)
+                # The first answer comes at once; later ones wait until a batch is full.
+                if first or self._is_full(group):
+                    first = False
+                    yield from self._answer(group)
+                    group = []
         yield from self._answer(group)
 
     def _is_full(self, group: Sequence[_Prepared]) -> bool:
@@ -147,7 +151,7 @@ class Analyzer:
             or held > MAX_HELD_BYTES
         )
 
-    def _prepared(self, items: Iterable[Loadable], keep_images: bool) -> Iterator[_Prepared]:
+    def _prepared(self, items: Iterable[Loadable], keep_images: bool) -> Generator[_Prepared]:
         """Load, detect and align in worker threads; a bounded number is under way."""
         waiting: deque[Future[_Prepared]] = deque()
         source = iter(items)

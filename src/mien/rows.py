@@ -37,26 +37,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeAlias
 
-from mien.config import AnalyzeConfig
+from mien.config import EMOTIONS, GENDERS, AnalyzeConfig
 from mien.errors import ConfigError
 from mien.results import Distribution, Face, FrameResult, Landmarks, Quality
 
 Kind: TypeAlias = Literal["text", "integer", "number", "numbers"]
-
-EMOTIONS = (
-    "neutral",
-    "happiness",
-    "surprise",
-    "sadness",
-    "anger",
-    "disgust",
-    "fear",
-    "contempt",
-)
-"""Facial expressions of the shipped models, in the order of FER+."""
-
-GENDERS = ("female", "male")
-"""Gender as data sets label it."""
 
 AGE_GROUPS = tuple(map(str, AnalyzeConfig().age_groups))
 """Names of the age groups of the default configuration."""

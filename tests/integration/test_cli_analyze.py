@@ -162,6 +162,14 @@ def test_draw_into_a_folder_keeps_same_names_apart(tmp_path):
     assert len(list((tmp_path / "out").iterdir())) == 2
 
 
+def test_pictures_never_go_among_the_sources(tmp_path):
+    shutil.copy(PHOTO, tmp_path / "face.jpg")
+    done = mien("analyze", tmp_path, "--draw", tmp_path)
+    assert done.returncode == 2
+    assert b"is also a source" in done.stderr
+    assert (tmp_path / "face.jpg").read_bytes() == PHOTO.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

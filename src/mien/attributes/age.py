@@ -48,6 +48,7 @@ def age_quantile(probabilities: FloatArray, level: float) -> npt.NDArray[np.floa
     before = np.where(reached > 0, cumulative[rows, reached - 1], 0.0)
     mass = cumulative[rows, reached] - before
     share = np.divide(level - before, mass, out=np.zeros_like(mass), where=mass > 0)
+    share = np.clip(share, 0.0, 1.0)  # rounding, divided by hardly any mass, is not small
     return np.asarray(np.clip(reached + share - 0.5, 0.0, float(MAX_AGE)), np.float64)
 
 

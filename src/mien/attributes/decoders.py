@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.attributes.age import decode_ages
-from mien.config import AnalyzeConfig
+from mien.config import MAX_AGE, AnalyzeConfig
 from mien.errors import ConfigError, ModelError, did_you_mean
 from mien.models import HeadSpec, Registry
 from mien.results import Age, Distribution
@@ -74,5 +74,13 @@ def decode_emotions(
 def decode_age(
     probabilities: npt.NDArray[np.float64], head: HeadSpec, config: AnalyzeConfig
 ) -> list[Age]:
-    """Expected age, interval and group."""
+    """Expected age, interval and group.
+
+    Raises:
+        ModelError: The head has other classes than every age from 0 to 100.
+    """
+    if len(head.labels) != MAX_AGE + 1:
+        raise ModelError(
+            f"an age distribution has {MAX_AGE + 1} classes, the model has {len(head.labels)}"
+        )
     return decode_ages(probabilities, head.interval, config.age_groups)

@@ -71,7 +71,12 @@ class OnnxAttributeModel:
         if not len(chips):
             return {head: np.zeros((0, len(self.spec.heads[head].labels))) for head in wanted}
         outputs = self._session.run(normalise(chips, self.input), wanted)
-        return {
-            head: softmax(logits, self.spec.heads[head].temperature)
-            for head, logits in zip(wanted, outputs, strict=True)
-        }
+        answers = {}
+        for head, logits in zip(wanted, outputs, strict=True):
+            shape = (len(chips), len(self.spec.heads[head].labels))
+            if logits.shape != shape:
+                raise ModelError(
+                    f"{self.path}: output {head!r} has shape {logits.shape}, expected {shape}"
+                )
+            answers[head] = softmax(logits, self.spec.heads[head].temperature)
+        return answers

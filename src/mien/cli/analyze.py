@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.config import AnalyzeConfig, parse_age_groups
+from mien.errors import ConfigError
 
 if TYPE_CHECKING:
     from mien.interfaces import Sink
@@ -110,6 +111,7 @@ def analyze(
     with ExitStack() as stack:
         sinks = [stack.enter_context(_open_tables(analyzer, out))] if out else [_terminal()]
         for path in dict.fromkeys(p for p in (draw, blur) if p is not None):
+            _refuse_input_folder(path, sources)
             sink = ImageSink(path, draw=path == draw, blur=path == blur)
             sinks.append(stack.enter_context(sink))
         unreadable = _run(analyzer, sources, sinks, images=bool(draw or blur))
@@ -119,6 +121,12 @@ def analyze(
 
 def _names(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(part.strip() for part in text.split(","))
+
+
+def _refuse_input_folder(path: Path, sources: list[str]) -> None:
+    """Pictures written among the inputs could replace one before it is read."""
+    if path.is_dir() and any(Path(s).is_dir() and path.samefile(s) for s in sources):
+        raise ConfigError(f"{path}: is also a source. Name another folder for the pictures.")
 
 
 def _open_tables(analyzer: Analyzer, paths: list[Path]) -> Sink:

@@ -6,18 +6,18 @@ Measurement and Mitigation", WACV 2021.
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from mien.config import MAX_AGE
-from mien.datasets.files import FileTree
+from mien.datasets.files import FileTree, csv_table
 from mien.datasets.records import SPLITS, DropCounter, Record, datasets
 from mien.errors import InputError
 
 LABEL_FILE = "fairface_label_train.csv"
 COLUMNS = ("file", "age", "gender", "race")
+ENDINGS = (".webp", ".jpg", ".jpeg", ".png")
 
 
 @datasets.register("fairface")
@@ -46,14 +46,14 @@ class FairFace:
 
     def records(self) -> Iterator[Record]:
         """Yield every row whose image is there."""
-        images = {"/".join(name.split("/")[-2:]).rsplit(".", 1)[0]: name for name in self._images()}
-        reader = csv.DictReader(io.StringIO(self._labels.read_text("utf-8")))
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-        if missing:
-            raise InputError(f"{self._labels}: column {missing[0]!r} is missing")
-        for number, row in enumerate(reader, start=2):
-            where = f"{self._labels}, row {number}"
-            name = images.get(row["file"].rsplit(".", 1)[0])
+        self.dropped.clear()
+        # By folder and number alone: copies of the data set come with several endings.
+        unlabelled = {
+            "/".join(name.split("/")[-2:]).rsplit(".", 1)[0]: name
+            for name in self._tree.names(ENDINGS)
+        }
+        for where, row in csv_table(self._labels, COLUMNS):
+            name = unlabelled.pop(row["file"].rsplit(".", 1)[0], None)
             if name is None:
                 self._drop.add("row without an image")
                 continue
@@ -68,9 +68,7 @@ class FairFace:
                 gender=gender,
                 group=row["race"],
             )
-
-    def _images(self) -> list[str]:
-        return self._tree.names((".webp", ".jpg", ".jpeg", ".png"))
+        self._drop.add("image without a row", len(unlabelled))
 
     def read(self, name: str) -> bytes:
         """Encoded bytes of one face."""
@@ -80,10 +78,7 @@ class FairFace:
 def _age_range(text: str, where: str) -> tuple[int, int]:
     if text == "more than 70":
         return 70, MAX_AGE
-    try:
-        low, high = text.split("-")
-        return int(low), int(high)
-    except ValueError:
-        raise InputError(
-            f"{where}: an age bin looks like '20-29' or 'more than 70', got {text!r}"
-        ) from None
+    match = re.fullmatch(r"(\d{1,3})-(\d{1,3})", text, re.ASCII)
+    if match is None or not int(match[1]) <= int(match[2]) <= MAX_AGE:
+        raise InputError(f"{where}: an age bin looks like '20-29' or 'more than 70', got {text!r}")
+    return int(match[1]), int(match[2])

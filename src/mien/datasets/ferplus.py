@@ -6,12 +6,10 @@ Label Distribution", ICMI 2016.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from mien.datasets.files import FileTree
+from mien.datasets.files import FileTree, csv_rows
 from mien.datasets.records import DropCounter, Record, datasets
 from mien.errors import InputError
 
@@ -39,7 +37,9 @@ class FerPlus:
 
     def records(self) -> Iterator[Record]:
         """Yield every image that has a row and a file."""
+        self.dropped.clear()
         images = set(self._tree.names(".png"))
+        labelled = set()
         label_files = {
             PurePosixPath(name).parent.name: name for name in self._tree.names("label.csv")
         }
@@ -47,14 +47,15 @@ class FerPlus:
             if folder not in label_files:
                 raise InputError(f"{self._tree.path}: {folder}/label.csv is missing")
             base = PurePosixPath(label_files[folder]).parent
-            text = self._tree.read(label_files[folder]).decode("utf-8")
-            for number, row in enumerate(csv.reader(io.StringIO(text)), start=1):
-                where = f"{label_files[folder]}, row {number}"
+            data = self._tree.read(label_files[folder])
+            for where, row in csv_rows(data, label_files[folder]):
                 name = (base / row[0]).as_posix() if row else ""
                 if name not in images:
-                    self._drop.add("row without an image")
+                    self._drop.add("row without an image", len(row) > 0)
                     continue
+                labelled.add(name)
                 yield Record(name=name, split=split, votes=_votes(row[2:], where))
+        self._drop.add("image without a row", len(images - labelled))
 
     def read(self, name: str) -> bytes:
         """PNG bytes of one face."""
@@ -65,9 +66,12 @@ def _votes(cells: Sequence[str], where: str) -> tuple[int, ...]:
     if len(cells) != COLUMNS:
         raise InputError(f"{where}: expected {COLUMNS} vote columns, got {len(cells)}")
     try:
-        return tuple(int(float(cell)) for cell in cells)
+        votes = [float(cell) for cell in cells]
     except ValueError as error:
         raise InputError(f"{where}: a vote is not a number: {error}") from error
+    if not all(vote >= 0 and vote.is_integer() for vote in votes):
+        raise InputError(f"{where}: votes are counts, got {', '.join(cells)}")
+    return tuple(map(int, votes))
 
 
 def without_single_votes(votes: Sequence[int]) -> tuple[int, ...]:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import zipfile
-from pathlib import Path, PurePosixPath
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from mien.errors import InputError
+from mien.errors import InputError, UnreadableMediaError
+
+BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
+"""What reading a damaged or encrypted archive raises; RuntimeError is the missing password."""
 
 
 class FileTree:
     """Names and bytes below one path.
 
     `path` may be a folder, a zip file, or a folder of zip files ``<stem>.zip``,
-    ``<stem>-0.zip``, ``<stem>-1.zip``, ... that hold parts of one tree.
+    ``<stem>-0.zip``, ``<stem>-1.zip``, ... that hold parts of one tree. Without archives in it,
+    a folder's own files count, or those of the folder `stem` inside it.
 
     Args:
         path: What the user gave.
-        stem: Start of the archives' names to look for when `path` is a folder; files of a
-            folder named `stem` inside `path` count, too.
+        stem: Start of the archives' names, and name of the unpacked folder.
 
     Raises:
         InputError: The path does not exist or holds neither.
@@ -57,15 +64,12 @@ class FileTree:
         names = list(self._archives) + list(self._files)
         return sorted(name for name in names if name.lower().endswith(ending or ("",)))
 
-    def find(self, file_name: str) -> str | None:
-        """Full name of the first file called `file_name`, or ``None``."""
-        return next((n for n in self.names() if PurePosixPath(n).name == file_name), None)
-
     def read(self, name: str) -> bytes:
         """Bytes of one file.
 
         Raises:
-            InputError: There is no such file, or it cannot be read.
+            InputError: There is no such file.
+            UnreadableMediaError: It is damaged.
         """
         try:
             if name in self._archives:
@@ -73,5 +77,57 @@ class FileTree:
             return self._files[name].read_bytes()
         except KeyError:
             raise InputError(f"{self.path}: holds no file {name}") from None
-        except (OSError, zipfile.BadZipFile) as error:
-            raise InputError(f"{self.path}: {name} cannot be read: {error}") from error
+        except BROKEN as error:
+            raise UnreadableMediaError(f"{self.path}: {name} cannot be read: {error}") from error
+
+
+def csv_rows(data: bytes, where: str) -> Iterator[tuple[str, list[str]]]:
+    """Rows of a label file.
+
+    Args:
+        data: The file, UTF-8 with or without a byte order mark.
+        where: Name of the file for messages.
+
+    Yields:
+        Name of the row for messages, counted from 1, and its cells.
+
+    Raises:
+        InputError: The file is not UTF-8 or not CSV.
+    """
+    number = 0
+    try:
+        for row in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")):
+            number += 1
+            yield f"{where}, row {number}", row
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where} is not UTF-8 text: {error.reason}") from error
+    except csv.Error as error:
+        raise InputError(f"{where}, row {number + 1}: {error}") from error
+
+
+def csv_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Rows of a label file with a header, as cells by column.
+
+    Args:
+        path: The file.
+        columns: Columns that must be there; others may be.
+
+    Yields:
+        Name of the row for messages, and its cells.
+
+    Raises:
+        InputError: The file cannot be read, lacks a column or has an incomplete row.
+    """
+    try:
+        rows = csv_rows(path.read_bytes(), str(path))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    _, header = next(rows, ("", []))
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise InputError(f"{path}: column {missing[0]!r} is missing")
+    for where, row in rows:
+        if row and len(row) != len(header):
+            raise InputError(f"{where}: expected {len(header)} cells, got {len(row)}")
+        if row:  # an empty line, usually the last one
+            yield where, dict(zip(header, row, strict=True))

@@ -64,9 +64,10 @@ class DropCounter:
 
     counts: dict[str, int] = field(default_factory=dict)
 
-    def add(self, reason: str) -> None:
-        """Count one more."""
-        self.counts[reason] = self.counts.get(reason, 0) + 1
+    def add(self, reason: str, count: int = 1) -> None:
+        """Count one more, or several; none at all leaves no trace."""
+        if count:
+            self.counts[reason] = self.counts.get(reason, 0) + count
 
 
 datasets: Registry[Callable[[Path], Dataset]] = Registry("data set")

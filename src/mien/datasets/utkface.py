@@ -6,14 +6,12 @@ Images are for non-commercial research.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from mien.datasets.files import FileTree
+from mien.datasets.files import FileTree, csv_table
 from mien.datasets.records import SPLITS, DropCounter, Record, datasets
 from mien.errors import InputError
 
@@ -35,7 +33,7 @@ class UtkFace:
         path: Folder or archives, see `FileTree`.
 
     Raises:
-        InputError: The path holds no images, or the split file has a wrong row.
+        InputError: The path is missing or empty, or the split file has a wrong row.
     """
 
     name = "utkface"
@@ -48,6 +46,7 @@ class UtkFace:
 
     def records(self) -> Iterator[Record]:
         """Yield every image whose name says age, gender and race."""
+        self.dropped.clear()
         for name in self._tree.names(ENDINGS):
             match = NAME.match(PurePosixPath(name).name)
             if match is None:
@@ -86,9 +85,8 @@ def _read_split(path: Path) -> dict[str, str] | None:
     if not file.is_file():
         return None
     split = {}
-    reader = csv.DictReader(io.StringIO(file.read_text("utf-8")))
-    for number, row in enumerate(reader, start=2):
-        if row.get("split") not in SPLITS or not row.get("file"):
-            raise InputError(f"{file}, row {number}: expected file,split, got {row}")
+    for where, row in csv_table(file, ("file", "split")):
+        if row["split"] not in SPLITS:
+            raise InputError(f"{where}: expected {', '.join(SPLITS)}, got {row['split']!r}")
         split[PurePosixPath(row["file"]).name] = row["split"]
     return split

@@ -21,6 +21,9 @@ weights are offered under {license}: for research, teaching and private use with
 a commercial product, train on data that you have the rights to (`mien prepare`, `mien train`).
 """
 
+MIN_LABELLED = 16
+"""Fewer faces than this say too little to name a fault."""
+
 USE = """\
 ## Good for
 
@@ -50,41 +53,60 @@ def cost(model: OnnxAttributeModel, batch: int, *, repeat: int = 30) -> float:
 
 def known_faults(reports: Sequence[Report]) -> list[str]:
     """Sentences that the figures force upon us."""
+    return [
+        fault
+        for report in reports
+        for find in (_confusions, _worst_decade, _gaps)
+        for fault in find(report)
+    ]
+
+
+def _confusions(report: Report) -> list[str]:
+    """The three most frequent mistakes among expressions, by share of the labelled faces."""
+    if not report.confusion:
+        return []
+    matrix = np.array(report.confusion, float)
+    share = matrix / matrix.sum(axis=1, keepdims=True).clip(1)
+    share[matrix.sum(axis=1) < MIN_LABELLED] = 0
+    np.fill_diagonal(share, 0)
+    rows, columns = np.unravel_index(np.argsort(-share, axis=None)[:3], share.shape)
+    return [
+        f"{100 * share[row, column]:.0f} % of the {int(matrix[row].sum())} faces "
+        f"labelled {EMOTIONS[row]} are called {EMOTIONS[column]}."
+        for row, column in zip(rows, columns, strict=True)
+        if share[row, column] > 0
+    ]
+
+
+def _worst_decade(report: Report) -> list[str]:
+    """The decade of ages with the largest error."""
+    decades = [
+        row
+        for row in report.rows
+        if row.metric == "age MAE, years"
+        and ", age " in row.protocol
+        and ", group " not in row.protocol
+        and row.estimate.n >= MIN_LABELLED
+    ]
+    if not decades:
+        return []
+    worst = max(decades, key=lambda row: row.estimate.value)
+    return [
+        f"Apparent age is worst for {worst.protocol.rpartition(', ')[2]}: off by "
+        f"{worst.estimate.value:.1f} years on average (n = {worst.estimate.n})."
+    ]
+
+
+def _gaps(report: Report) -> list[str]:
+    """How far groups of people lie apart."""
     faults = []
-    for report in reports:
-        if report.confusion:
-            matrix = np.array(report.confusion, float)
-            share = matrix / matrix.sum(1, keepdims=True).clip(1)
-            np.fill_diagonal(share, 0)
-            for row, column in zip(
-                *np.unravel_index(np.argsort(-share, axis=None)[:3], share.shape), strict=True
-            ):
-                faults.append(
-                    f"{100 * share[row, column]:.0f} % of the {int(matrix[row].sum())} faces "
-                    f"labelled {EMOTIONS[row]} are called {EMOTIONS[column]}."
-                )
-        decades = [
-            row
-            for row in report.rows
-            if row.metric == "age MAE, years"
-            and ", age " in row.protocol
-            and row.estimate.n >= 20
-            and "group" not in row.protocol
-        ]
-        if decades:
-            worst = max(decades, key=lambda row: row.estimate.value)
-            faults.append(
-                f"Apparent age is worst for {worst.protocol.rpartition(', ')[2]}: off by "
-                f"{worst.estimate.value:.1f} years on average (n = {worst.estimate.n})."
-            )
-        for row in report.rows:
-            if row.metric.startswith("largest gap"):
-                unit = " years" if "years" in row.metric else " points"
-                scale = 1 if "years" in row.metric else 100
-                faults.append(
-                    f"{row.metric.capitalize()} on {row.protocol}: "
-                    f"{row.estimate.value * scale:.1f}{unit}."
-                )
+    for row in report.rows:
+        if row.metric.startswith("largest gap"):
+            in_years = row.metric.endswith(", years")
+            value = row.estimate.value if in_years else 100 * row.estimate.value
+            unit = "years" if in_years else "points"
+            name = row.metric.removesuffix(", years").replace("largest", "Largest")
+            faults.append(f"{name}, on {row.protocol}: {value:.1f} {unit}.")
     return faults
 
 

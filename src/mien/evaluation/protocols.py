@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.config import EMOTIONS, GENDERS, MAX_AGE
-from mien.datasets import Record, majority, without_single_votes
+from mien.datasets import Record, majority
 from mien.evaluation import metrics as m
 from mien.evaluation.metrics import Estimate, bootstrap
 from mien.results import Face
@@ -86,6 +86,11 @@ def expression_rows(answers: Answers) -> list[Row]:
     ]
 
 
+def _share(hits: npt.NDArray[np.bool_]) -> Estimate:
+    """Share of hits with its interval."""
+    return bootstrap(lambda k: float(hits[k].mean()), len(hits))
+
+
 def _per_class(
     labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], where: str
 ) -> list[Row]:
@@ -95,9 +100,12 @@ def _per_class(
         for metric, chosen in (("recall", there), ("precision", said)):
             if len(chosen):
                 hit = labels[chosen] == predicted[chosen]
-                estimate = bootstrap(lambda k, hit=hit: float(hit[k].mean()), len(hit))
                 rows.append(
-                    Row(metric=f"expression {metric}, {name}", protocol=where, estimate=estimate)
+                    Row(
+                        metric=f"expression {metric}, {name}",
+                        protocol=where,
+                        estimate=_share(hit),
+                    )
                 )
     return rows
 
@@ -198,8 +206,9 @@ def age_bin_rows(answers: Answers) -> list[Row]:
     if not hits:
         return []
     right = np.array(hits)
-    estimate = bootstrap(lambda k: float(right[k].mean()), len(right))
-    return [Row(metric="expected age in labelled bin", protocol=answers.where, estimate=estimate)]
+    return [
+        Row(metric="expected age in labelled bin", protocol=answers.where, estimate=_share(right))
+    ]
 
 
 def gender_rows(answers: Answers) -> list[Row]:
@@ -217,7 +226,7 @@ def gender_rows(answers: Answers) -> list[Row]:
         Row(
             metric="gender accuracy",
             protocol=answers.where,
-            estimate=bootstrap(lambda k: float(right[k].mean()), len(right)),
+            estimate=_share(right),
         ),
         Row(
             metric="gender calibration error, 15 bins",
@@ -229,12 +238,11 @@ def gender_rows(answers: Answers) -> list[Row]:
         chosen = np.array([label == name for label, _ in pairs])
         hit = right[chosen]
         if len(hit):
-            estimate = bootstrap(lambda k, hit=hit: float(hit[k].mean()), len(hit))
             rows.append(
                 Row(
                     metric=f"gender accuracy, labelled {name}",
                     protocol=answers.where,
-                    estimate=estimate,
+                    estimate=_share(hit),
                 )
             )
     return rows

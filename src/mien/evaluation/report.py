@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mien.config import EMOTIONS
-from mien.errors import InputError, OutputError
+from mien.errors import InputError
 from mien.evaluation.protocols import Row
 from mien.evaluation.run import Report
+from mien.sinks.files import write_whole
 
 BEGIN, END = "<!-- accuracy: written by `mien evaluate --insert` -->", "<!-- /accuracy -->"
 HEADLINES = (
@@ -28,18 +29,24 @@ HEADLINES = (
 )
 """Metrics that a short table shows, for the whole split only."""
 
+SMALL_NUMBERS = (
+    "expression MAE over 9 columns",
+    "expression calibration error, 15 bins",
+    "gender calibration error, 15 bins",
+)
+"""Metrics that are neither shares nor years."""
+
 
 def format_value(row: Row) -> str:
-    """Value with its interval, in per cent where it is a share."""
-    estimate = row.estimate
-    is_share = not any(word in row.metric for word in ("years,", ", years", "MAE", "calibration"))
-    if "age MAE" in row.metric:
-        text, scale, digits = "", 1.0, 2
-    elif is_share and "within" not in row.metric or "within" in row.metric:
-        text, scale, digits = " %", 100.0, 1
+    """Value with its interval: in years, as a plain small number, or else in per cent."""
+    if row.metric.endswith(", years"):
+        scale, digits, sign = 1, 2, ""
+    elif row.metric in SMALL_NUMBERS:
+        scale, digits, sign = 1, 4, ""
     else:
-        text, scale, digits = "", 1.0, 4
-    value = f"{estimate.value * scale:.{digits}f}{text}"
+        scale, digits, sign = 100, 1, " %"
+    estimate = row.estimate
+    value = f"{estimate.value * scale:.{digits}f}{sign}"
     if math.isnan(estimate.low):
         return value
     return f"{value} ({estimate.low * scale:.{digits}f} to {estimate.high * scale:.{digits}f})"
@@ -104,13 +111,22 @@ def write_report(path: Path, reports: Sequence[Report]) -> None:
         InputError: The ending is another one.
         OutputError: The file cannot be written.
     """
+    check_ending(path)
     if path.suffix == ".json":
         text = json.dumps([report.to_dict() for report in reports], indent=1) + "\n"
-    elif path.suffix == ".md":
-        text = markdown(reports)
     else:
-        raise InputError(f"{path}: a report ends in .json or .md")
+        text = markdown(reports)
     write_text(path, text)
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a report whose format nobody knows, before anything is measured.
+
+    Raises:
+        InputError: The ending is neither ``.json`` nor ``.md``.
+    """
+    if path.suffix not in (".json", ".md"):
+        raise InputError(f"{path}: a report ends in .json or .md")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -119,24 +135,34 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(text, "utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+    write_whole(path, text.encode())
 
 
 def insert_table(path: Path, reports: Sequence[Report]) -> None:
     """Replace the accuracy table between its markers in a Markdown file.
 
     Raises:
-        InputError: The file has no markers.
+        InputError: The file cannot be read or has no markers.
+        OutputError: The file cannot be written.
     """
-    text = path.read_text("utf-8")
-    if BEGIN not in text or END not in text:
-        raise InputError(f"{path}: the markers {BEGIN} and {END} are missing")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    body = table(headline_rows(reports))
-    write_text(path, f"{before}{BEGIN}\n{body}\n{END}{after}")
+    before, after = split_at_markers(path)
+    write_text(path, f"{before}{BEGIN}\n{table(headline_rows(reports))}\n{END}{after}")
+
+
+def split_at_markers(path: Path) -> tuple[str, str]:
+    """What stands before and after the accuracy table of a Markdown file, line ends as they are.
+
+    Raises:
+        InputError: The file cannot be read or has no markers.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text: {error.reason}") from error
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise InputError(f"{path}: the lines {BEGIN} and {END} are missing, or in wrong order")
+    return before, after

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 from mien.datasets import Dataset, Record
@@ -58,8 +59,8 @@ class Report:
                     "metric": row.metric,
                     "protocol": row.protocol,
                     "value": row.estimate.value,
-                    "low": None if row.estimate.low != row.estimate.low else row.estimate.low,
-                    "high": None if row.estimate.high != row.estimate.high else row.estimate.high,
+                    "low": None if isnan(row.estimate.low) else row.estimate.low,
+                    "high": None if isnan(row.estimate.high) else row.estimate.high,
                     "n": row.estimate.n,
                 }
                 for row in self.rows
@@ -99,7 +100,7 @@ def evaluate(
         progress: Called with images done and in total.
 
     Raises:
-        InputError: The split is empty, or not a single face was found.
+        InputError: The split is empty, or not a single face got an answer.
     """
     records = [record for record in dataset.records() if record.split == split]
     if not records:
@@ -111,13 +112,13 @@ def evaluate(
     results = analyzer.run(items, keep_images=False)
     for done, (record, (_, result)) in enumerate(zip(records, results, strict=True), start=1):
         unreadable += result.error is not None
-        if result.faces:
+        if result.faces and result.faces[0].skipped is None:
             labelled.append(record)
             faces.append(result.faces[0])
         if progress is not None:
             progress(done, len(records))
     if not faces:
-        raise InputError(f"{dataset.name}: no face was found in any image of {split!r}")
+        raise InputError(f"{dataset.name}: no face in any image of {split!r} got an answer")
     answers = Answers(labelled, faces, f"{dataset.name} {split}")
     confusion = expression_confusion(answers)
     return Report(

@@ -79,9 +79,12 @@ def _target(part: Part, head: str) -> Tensor:
 def best_temperature(logits: Tensor, target: Tensor) -> float:
     """Temperature with the smallest negative log-likelihood, found on a fine grid.
 
-    Rows of `target` are a distribution over classes, or several ones: then the mass inside counts.
+    Rows of `target` are a distribution over classes, or several ones: then the mass inside counts;
+    zeros are no label. Without a single label the temperature is 1.
     """
     known = target.sum(1) > 0
+    if not known.any():
+        return 1.0
     logits, target = logits[known].double(), target[known].double()
     is_set = target.sum(1) > 1.5
     grid = np.exp(np.linspace(np.log(0.4), np.log(4.0), 120))

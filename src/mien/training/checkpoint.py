@@ -7,21 +7,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from mien.errors import InputError
 
+META_KEY = "mien"
+
 
 def save_checkpoint(folder: Path, name: str, tensors: Mapping[str, Tensor], meta: Any) -> None:
-    """Write ``<name>.safetensors`` and ``<name>.json``; a reader sees both old or both new.
+    """Write ``<name>.safetensors``, with `meta` inside, and ``<name>.json``, the same for people.
 
-    The JSON file is renamed last and names the tensor file's step, so a kill in between leaves
-    the previous pair usable.
+    One file that is renamed when it is whole: whenever the run is killed, what lies there is the
+    old checkpoint or the new one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".{name}.safetensors.part"
-    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, part)
+    save_file(
+        {key: tensor.contiguous() for key, tensor in tensors.items()},
+        part,
+        {META_KEY: json.dumps(meta)},
+    )
     note = folder / f".{name}.json.part"
     note.write_text(json.dumps(meta, indent=1), "utf-8")
     part.replace(folder / f"{name}.safetensors")
@@ -35,9 +42,13 @@ def load_checkpoint(folder: Path, name: str) -> tuple[dict[str, Tensor], dict[st
         InputError: A file is missing or damaged.
     """
     try:
-        meta: dict[str, Any] = json.loads((folder / f"{name}.json").read_text("utf-8"))
-        tensors = load_file(folder / f"{name}.safetensors")
-    except (OSError, ValueError) as error:
+        with safe_open(folder / f"{name}.safetensors", "pt") as file:
+            text = (file.metadata() or {}).get(META_KEY)
+            names = file.keys()
+            tensors = {tensor: file.get_tensor(tensor) for tensor in names}
+        # Checkpoints of the first version carry their notes beside them only.
+        meta: dict[str, Any] = json.loads(text or (folder / f"{name}.json").read_text("utf-8"))
+    except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{folder}: checkpoint {name!r} cannot be read: {error}") from error
     return tensors, meta
 

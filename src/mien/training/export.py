@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,10 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from mien.errors import InputError, ModelError
+from mien.errors import InputError, ModelError, OutputError
 from mien.images import normalise
 from mien.models import HeadSpec, ModelSpec, Session
 from mien.models.registry import METADATA_KEY
+from mien.sinks.files import write_whole
+from mien.training.augment import centre_crop
 from mien.training.calibrate import calibrate
 from mien.training.checkpoint import load_checkpoint, pick
 from mien.training.loader import Part, load_part
@@ -77,8 +84,11 @@ def export(
 
     Raises:
         InputError: The run or its data are missing.
+        OutputError: The file cannot be written.
         ModelError: ONNX Runtime disagrees with torch by more than `tolerance`.
     """
+    if not out.parent.is_dir():
+        raise OutputError(f"{out.parent}: no such folder")
     tensors, meta = load_checkpoint(run, checkpoint)
     recipe = Recipe.from_mapping(meta["recipe"])
     network = build_network(recipe)
@@ -106,13 +116,21 @@ def export(
             for head in recipe.heads
         },
     )
-    _write(network, recipe, spec, out)
-    difference = parity(network, recipe, held_out, out)
-    if difference > tolerance:
-        raise ModelError(
-            f"{out}: torch and ONNX Runtime differ by {difference:.2g} on {PARITY_FACES} faces, "
-            f"allowed is {tolerance:.2g}"
-        )
+    # Under its final name only once it is known to be right.
+    part = out.with_name(f".{out.name}.part")
+    try:
+        _write(network, recipe, spec, part)
+        difference = parity(network, recipe, held_out, part)
+        if not difference <= tolerance:
+            raise ModelError(
+                f"{out}: torch and ONNX Runtime differ by {difference:.2g} on {PARITY_FACES} "
+                f"faces, allowed is {tolerance:.2g}"
+            )
+        part.replace(out)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
     parameters = sum(p.numel() for p in network.parameters())
     return ExportReport(
         path=out,
@@ -138,20 +156,19 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
 
 
 def _write(network: nn.Module, recipe: Recipe, spec: ModelSpec, out: Path) -> None:
-    if not out.parent.is_dir():
-        raise InputError(f"{out.parent}: no such folder")
     size, channels = recipe.input.size, recipe.input.channels
     example = torch.zeros(2, channels, size, size)
-    program = torch.onnx.export(
-        _Ordered(network, recipe.heads).eval(),
-        (example,),
-        input_names=["image"],
-        output_names=list(recipe.heads),
-        opset_version=OPSET,
-        dynamic_shapes={"image": {0: torch.export.Dim("n", min=1)}},
-        dynamo=True,
-        verbose=False,
-    )
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            _Ordered(network, recipe.heads).eval(),
+            (example,),
+            input_names=["image"],
+            output_names=list(recipe.heads),
+            opset_version=OPSET,
+            dynamic_shapes={"image": {0: torch.export.Dim("n", min=1)}},
+            dynamo=True,
+            verbose=False,
+        )
     if program is None:
         raise ModelError("torch.onnx.export returned nothing")
     model = program.model_proto
@@ -165,24 +182,41 @@ def _write(network: nn.Module, recipe: Recipe, spec: ModelSpec, out: Path) -> No
         del node.metadata_props[:]
         node.doc_string = ""
     onnx.checker.check_model(model)
-    part = out.with_name(f".{out.name}.part")
-    part.write_bytes(model.SerializeToString())
-    part.replace(out)
+    out.write_bytes(model.SerializeToString())
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Silence what torch's exporter says about its own insides and about torchvision."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 @torch.no_grad()
 def parity(network: nn.Module, recipe: Recipe, parts: list[Part], path: Path) -> float:
     """Largest difference of a logit between torch and ONNX Runtime on validation faces."""
     count = -(-PARITY_FACES // len(parts))
-    border = (parts[0].chips.shape[-1] - recipe.input.size) // 2
-    window = slice(border, border + recipe.input.size)
-    chips = torch.cat([part.chips[:count, :, window, window] for part in parts])[:PARITY_FACES]
+    chips = torch.cat([centre_crop(part.chips[:count], recipe.input.size) for part in parts])
+    chips = chips[:PARITY_FACES]
     batch = normalise(np.moveaxis(chips.numpy(), 1, 3), recipe.input)
     expected = network.float().eval()(torch.from_numpy(batch))
     found = Session(path).run(batch, list(recipe.heads))
-    return max(
-        float(np.abs(expected[head].numpy() - values).max())
-        for head, values in zip(recipe.heads, found, strict=True)
+    # NumPy's maximum, because Python's overlooks what is not a number.
+    return float(
+        np.max(
+            [
+                np.abs(expected[head].numpy() - values).max()
+                for head, values in zip(recipe.heads, found, strict=True)
+            ]
+        )
     )
 
 
@@ -191,17 +225,18 @@ def update_manifest(path: Path, spec: ModelSpec) -> None:
 
     Raises:
         InputError: The manifest cannot be read.
+        OutputError: It cannot be written.
     """
     try:
         text = path.read_text("utf-8")
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    # A model's entry runs from its table header to the next one that is not below it.
-    pattern = rf"(?ms)^\[{re.escape(spec.name)}\]\n.*?(?=^\[(?!{re.escape(spec.name)}\.)|\Z)"
+    # A model's entry runs from its table header to the next one that is not below it; comments
+    # above that next one belong to it.
+    name = re.escape(spec.name)
+    pattern = rf"(?ms)^\[{name}\]\n.*?(?=(?:^#[^\n]*\n\n*)*^\[(?!{name}\.)|\Z)"
     text = re.sub(pattern, "", text).rstrip("\n")
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(f"{text}\n\n{manifest_entry(spec)}", "utf-8")
-    part.replace(path)
+    write_whole(path, f"{text}\n\n{manifest_entry(spec)}".encode())
 
 
 def manifest_entry(spec: ModelSpec) -> str:
@@ -209,14 +244,19 @@ def manifest_entry(spec: ModelSpec) -> str:
     table = spec.to_mapping()
     heads, net_input = table.pop("heads"), table.pop("input", None)
     lines = [f"[{spec.name}]"]
-    lines += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+    lines += [f"{key} = {_toml(value)}" for key, value in table.items()]
     if net_input is not None:
-        values = ", ".join(f"{key} = {json.dumps(value)}" for key, value in net_input.items())
+        values = ", ".join(f"{key} = {_toml(value)}" for key, value in net_input.items())
         lines.append(f"input = {{ {values} }}")
     for name, head in heads.items():
         lines.append(f"\n[{spec.name}.heads.{name}]")
-        lines += [f"{key} = {json.dumps(value)}" for key, value in head.items()]
+        lines += [f"{key} = {_toml(value)}" for key, value in head.items()]
     return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """Text, numbers and lists of them look the same in JSON, except that TOML has no surrogates."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def with_checksum(spec: ModelSpec, sha256: str) -> ModelSpec:

@@ -81,7 +81,8 @@ def encode_labels(records: Sequence[Record]) -> Labels:
 
 def _has_label(record: Record) -> bool:
     usable_votes = record.votes is not None and soft_target(record.votes) is not None
-    return usable_votes or record.age_years is not None or record.age_range is not None
+    others = (record.age_years, record.age_range, record.gender)
+    return usable_votes or any(label is not None for label in others)
 
 
 @dataclass(frozen=True, slots=True)

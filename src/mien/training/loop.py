@@ -6,8 +6,9 @@ import copy
 import json
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,8 +74,9 @@ def train(
         torch.set_num_threads(threads)
     torch.manual_seed(recipe.train.seed)
     run = _start(recipe, target)
+    metrics: dict[str, float] = {}
     if resume:
-        _restore(run, recipe, folder)
+        metrics = _restore(run, recipe, folder)
     elif (folder / "last.json").exists():
         raise InputError(f"{folder}: holds a run already. Pass --resume or name another folder.")
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,9 +85,8 @@ def train(
     _check_mixup(parts)
     mixer = Mixer(parts, recipe.train.seed)
 
-    metrics: dict[str, float] = {}
     totals: dict[str, Tensor] = {}
-    started, first = time.perf_counter(), run.step
+    started, first, logged = time.perf_counter(), run.step, run.step
     for images, labels in _batches(mixer, recipe, run.step):
         terms = _update(run, recipe, images.to(target), labels.to(target))
         for name, value in terms.items():
@@ -96,15 +97,14 @@ def train(
             _check_finite(totals, folder, run.step)
         if due:
             metrics = validate(run.average, held_out, recipe.input, target)
-            count = run.step - first
             seconds = time.perf_counter() - started
             row = {
                 "step": float(run.step),
-                "images_per_s": count * recipe.batch_size / seconds,
-                **{name: float(v) / recipe.train.evaluate_every for name, v in totals.items()},
+                "images_per_s": (run.step - first) * recipe.batch_size / seconds,
+                **{name: float(v) / (run.step - logged) for name, v in totals.items()},
                 **metrics,
             }
-            totals = {}
+            totals, logged = {}, run.step
             _keep(run, recipe, folder, metrics)
             _append(folder / "log.jsonl", row)
             if log is not None:
@@ -140,12 +140,13 @@ def _start(recipe: Recipe, device: torch.device) -> Run:
 def _batches(mixer: Mixer, recipe: Recipe, first: int) -> Iterator[tuple[Tensor, Labels]]:
     """Batches from number `first` to the last; the next one is made while this one is used."""
     with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        future = pool.submit(_batch, mixer, recipe, first)
+        waiting: deque[Future[tuple[Tensor, Labels]]] = deque()
         for step in range(first, recipe.train.steps):
-            batch = future.result()
-            future = pool.submit(_batch, mixer, recipe, step + 1)
-            yield batch
-        future.cancel()
+            waiting.append(pool.submit(_batch, mixer, recipe, step))
+            if len(waiting) > 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _batch(mixer: Mixer, recipe: Recipe, step: int) -> tuple[Tensor, Labels]:
@@ -231,9 +232,11 @@ def _check_mixup(parts: list[Part]) -> None:
 def _check_finite(totals: dict[str, Tensor], folder: Path, step: int) -> None:
     bad = [name for name, value in totals.items() if not torch.isfinite(value)]
     if bad:
+        last = folder / "last.safetensors"
+        kept = f"{last} is the last good checkpoint" if last.exists() else "no checkpoint was kept"
         raise DivergedError(
-            f"the loss term {bad[0]!r} is not a number near step {step}. Lower learning_rate; "
-            f"{folder / 'last.safetensors'} is the last good checkpoint."
+            f"the loss term {bad[0]!r} is not a number near step {step}. "
+            f"Lower learning_rate; {kept}."
         )
 
 
@@ -264,8 +267,8 @@ def _keep(run: Run, recipe: Recipe, folder: Path, metrics: dict[str, float]) -> 
         save_checkpoint(folder, "best", weights, meta)
 
 
-def _restore(run: Run, recipe: Recipe, folder: Path) -> None:
-    """Continue from ``last``."""
+def _restore(run: Run, recipe: Recipe, folder: Path) -> dict[str, float]:
+    """Continue from ``last``; returns its validation metrics."""
     tensors, meta = load_checkpoint(folder, "last")
     if meta["recipe"] != json.loads(json.dumps(recipe.to_mapping())):
         raise InputError(f"{folder}: the run there was made by another recipe")
@@ -276,6 +279,8 @@ def _restore(run: Run, recipe: Recipe, folder: Path) -> None:
         if name in momentum:
             run.optimiser.state[parameter]["momentum_buffer"] = momentum[name].to(parameter.device)
     run.step, run.best = meta["step"], meta["best"]
+    metrics: dict[str, float] = meta["metrics"]
+    return metrics
 
 
 def _append(path: Path, row: dict[str, float]) -> None:

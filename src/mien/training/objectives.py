@@ -42,9 +42,9 @@ def expected_age(logits: Tensor) -> Tensor:
 def multi_task_loss(
     logits: Mapping[str, Tensor], labels: Labels, table: LossTable
 ) -> dict[str, Tensor]:
-    """Every term of the loss, weighted, each a row of values ``(n,)`` that is 0 without a label.
+    """Every term of the loss: weight times the mean over the rows that carry its label.
 
-    The sum over terms of the masked means is what training minimises.
+    A term without a single labelled row is 0. The sum of the terms is what training minimises.
     """
     terms: dict[str, Tensor] = {}
     if "emotion" in logits:

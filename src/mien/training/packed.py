@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from mien.align import AlignSpec
 from mien.datasets import Record
+from mien.datasets.files import csv_table
 from mien.errors import InputError
 
 COLUMNS = ("name", "split", "found", "votes", "age", "age_low", "age_high", "gender", "group")
@@ -44,16 +45,22 @@ class Packed:
         """Map one packed folder.
 
         Raises:
-            InputError: A file is missing or unfinished.
+            InputError: A file is missing, damaged or unfinished.
         """
         meta = read_meta(folder)
-        if not meta["complete"]:
+        if not meta.get("complete"):
             raise InputError(
                 f"{folder}: not all images are packed. Run `mien prepare` again to finish it."
             )
-        chips = np.load(folder / "chips.npy", mmap_mode="r")
+        try:
+            chips = np.load(folder / "chips.npy", mmap_mode="r")
+            align = AlignSpec(**meta["align"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{folder}: the packed chips cannot be read: {error}") from error
         records, found = read_records(folder / "records.csv")
-        return cls(folder, chips, records, found, AlignSpec(**meta["align"]), meta["dataset"])
+        if len(records) != len(chips):
+            raise InputError(f"{folder}: {len(chips)} chips, but {len(records)} rows of labels")
+        return cls(folder, chips, records, found, align, meta["dataset"])
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
@@ -102,29 +109,25 @@ def read_records(path: Path) -> tuple[list[Record], npt.NDArray[np.bool_]]:
     """Read what `write_records` wrote.
 
     Raises:
-        InputError: The table lacks a column or has a wrong cell.
+        InputError: The table is missing, lacks a column or has a wrong cell.
     """
     records, found = [], []
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise InputError(f"{path}: expected the columns {', '.join(COLUMNS)}")
-        for number, row in enumerate(reader, start=2):
-            try:
-                records.append(
-                    Record(
-                        name=row["name"],
-                        split=row["split"],
-                        votes=tuple(map(int, row["votes"].split())) or None,
-                        age_years=float(row["age"]) if row["age"] else None,
-                        age_range=(int(row["age_low"]), int(row["age_high"]))
-                        if row["age_low"]
-                        else None,
-                        gender=row["gender"] or None,
-                        group=row["group"] or None,
-                    )
+    for where, row in csv_table(path, COLUMNS):
+        try:
+            records.append(
+                Record(
+                    name=row["name"],
+                    split=row["split"],
+                    votes=tuple(map(int, row["votes"].split())) or None,
+                    age_years=float(row["age"]) if row["age"] else None,
+                    age_range=(int(row["age_low"]), int(row["age_high"]))
+                    if row["age_low"]
+                    else None,
+                    gender=row["gender"] or None,
+                    group=row["group"] or None,
                 )
-                found.append(row["found"] == "1")
-            except ValueError as error:
-                raise InputError(f"{path}, row {number}: {error}") from error
+            )
+        except ValueError as error:
+            raise InputError(f"{where}: {error}") from error
+        found.append(row["found"] == "1")
     return records, np.array(found, np.bool_)

@@ -167,5 +167,8 @@ def _cut(
     face = detector.find([image])[0]
     if face is None:
         return MISSED, empty
-    chip = align_faces(image, [face], align)[0]
+    try:
+        chip = align_faces(image, [face], align)[0]
+    except InputError:  # the detector's points make no face
+        return MISSED, empty
     return FOUND, to_grey(chip) if channels == 1 else chip

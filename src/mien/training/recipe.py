@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -171,6 +172,10 @@ class Recipe:
     source: str = ""
 
     def __post_init__(self) -> None:
+        # The name becomes a file name and the header of a manifest table.
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
+            raise ConfigError(f"a name has letters, digits, - and _ only, got {self.name!r}")
+        object.__setattr__(self, "heads", tuple(self.heads))
         for head in self.heads:
             if head not in HEAD_LABELS:
                 raise ConfigError(
@@ -179,6 +184,8 @@ class Recipe:
                 )
         if not self.heads or not self.data:
             raise ConfigError("a recipe needs at least one head and one [[data]] table")
+        if len(set(self.heads)) != len(self.heads):
+            raise ConfigError(f"heads must be named once each, got {', '.join(self.heads)}")
 
     @property
     def classes(self) -> dict[str, int]:
@@ -214,16 +221,19 @@ class Recipe:
             ConfigError: A key is unknown or missing, or a value is wrong.
         """
         top = dict(table)
-        network = dict(top.pop("network", {}))
+        network = _table("network", top.pop("network", {}))
+        data = top.pop("data", [])
+        if not isinstance(data, list | tuple):
+            raise ConfigError("'data' must be a list of tables: write [[data]] on its own line")
         values: dict[str, Any] = {
             "input": _build(InputSpec, "input", top.pop("input", {})),
-            "data": tuple(_build(DataTable, "data", part) for part in top.pop("data", [])),
+            "data": tuple(_build(DataTable, "data", part) for part in data),
             "train": _build(TrainTable, "train", top.pop("train", {})),
             "loss": _build(LossTable, "loss", top.pop("loss", {})),
             "augment": _build(AugmentTable, "augment", top.pop("augment", {})),
             "family": network.pop("family", "multihead"),
             "network": network,
-            "heads": tuple(top.pop("heads", ())),
+            "heads": top.pop("heads", ()),
         }
         for key in ("name", "license", "source"):
             if key in top:
@@ -231,6 +241,8 @@ class Recipe:
         for key in top:
             known = [f.name for f in fields(cls)]
             raise ConfigError(f"a recipe has no key {key!r}.{did_you_mean(key, known)}")
+        if isinstance(values["heads"], str):
+            raise ConfigError("heads must be a list of text")
         if "name" not in values:
             raise ConfigError("a recipe needs the key 'name'")
         return cls(**values)
@@ -242,7 +254,14 @@ class Recipe:
         return table
 
 
-def _build(kind: type[S], name: str, table: Mapping[str, Any]) -> S:
+def _table(name: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{name!r} must be a table: write [{name}] on its own line")
+    return dict(value)
+
+
+def _build(kind: type[S], name: str, value: object) -> S:
+    table = _table(name, value)
     known = [f.name for f in fields(kind)]  # type: ignore[arg-type]  # all callers pass dataclasses
     for key in table:
         if key not in known:

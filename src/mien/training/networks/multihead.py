@@ -10,13 +10,14 @@ He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition", CVPR 2016, 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mien.errors import ConfigError
+from mien.errors import ConfigError, did_you_mean
 from mien.training.networks import networks
 
 
@@ -105,15 +106,22 @@ def build(channels: int, heads: Mapping[str, int], options: Mapping[str, Any]) -
     """Build from a recipe's ``[network]`` table.
 
     Raises:
-        ConfigError: An option is unknown, or `widths` and `blocks` differ in length.
+        ConfigError: An option is unknown or has a wrong value.
     """
     values: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in options.items()
     }
     values = {"widths": (32, 64, 128, 256), "blocks": (2, 2, 2, 2), **values}
+    known = inspect.signature(MultiHead).parameters
+    for key in values:
+        if key not in known:
+            raise ConfigError(f"[network] has no key {key!r}.{did_you_mean(key, known)}")
+    for key in ("widths", "blocks"):
+        if not isinstance(values[key], tuple):
+            raise ConfigError(f"[network] {key} must be a list, got {values[key]!r}")
     if len(values["widths"]) != len(values["blocks"]):
         raise ConfigError(f"[network]: widths and blocks differ in length: {dict(options)}")
     try:
         return MultiHead(channels, heads, **values)
-    except TypeError as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # whatever torch says to a bad number
         raise ConfigError(f"[network]: {error}") from error
