@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -25,8 +24,6 @@ def export(
     from mien.cli.extras import require_training
 
     require_training()
-    # The exporter announces optional libraries that it does without.
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     from mien.models import file_sha256
     from mien.training.export import export as write
     from mien.training.export import update_manifest, with_checksum
@@ -37,7 +34,9 @@ def export(
         f"{out}: {out.stat().st_size / 1e6:.1f} MB, {report.parameters / 1e6:.2f} M parameters, "
         f"SHA-256 {digest}"
     )
-    typer.echo(f"largest difference of a logit to torch on 256 faces: {report.difference:.2g}")
+    typer.echo(
+        f"largest difference of a logit to torch on validation faces: {report.difference:.2g}"
+    )
     if report.coverage is not None:
         typer.echo(f"80 % age interval covers {100 * report.coverage:.1f} % of validation ages")
     if manifest is not None:

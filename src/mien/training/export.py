@@ -25,7 +25,7 @@ from mien.models import HeadSpec, ModelSpec, Session
 from mien.models.registry import METADATA_KEY
 from mien.sinks.files import write_whole
 from mien.training.augment import centre_crop
-from mien.training.calibrate import calibrate
+from mien.training.calibrate import Calibration, calibrate
 from mien.training.checkpoint import load_checkpoint, pick
 from mien.training.loader import Part, load_part
 from mien.training.loop import build_network
@@ -97,10 +97,38 @@ def export(
     held_out = [load_part(table, "val", recipe.input) for table in recipe.data]
 
     fitted = calibrate(network, held_out, recipe)
-    spec = ModelSpec(
+    spec = _describe(recipe, fitted, out.name)
+    # Under its final name only once it is known to be right.
+    part = out.with_name(f".{out.name}.part")
+    try:
+        _write(network, recipe, spec, part)
+        difference = parity(network, recipe, held_out, part)
+        if not difference <= tolerance:
+            raise ModelError(
+                f"{out}: torch and ONNX Runtime differ by {difference:.2g} on "
+                f"validation faces, allowed is {tolerance:.2g}"
+            )
+        part.replace(out)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    parameters = sum(p.numel() for p in network.parameters())
+    return ExportReport(
+        path=out,
+        spec=spec,
+        difference=difference,
+        parameters=parameters,
+        coverage=fitted.coverage,
+    )
+
+
+def _describe(recipe: Recipe, fitted: Calibration, file: str) -> ModelSpec:
+    """The manifest entry, without a checksum."""
+    return ModelSpec(
         name=recipe.name,
         task="attributes",
-        file=out.name,
+        file=file,
         sha256="",
         license=recipe.license,
         source=recipe.source,
@@ -115,29 +143,6 @@ def export(
             )
             for head in recipe.heads
         },
-    )
-    # Under its final name only once it is known to be right.
-    part = out.with_name(f".{out.name}.part")
-    try:
-        _write(network, recipe, spec, part)
-        difference = parity(network, recipe, held_out, part)
-        if not difference <= tolerance:
-            raise ModelError(
-                f"{out}: torch and ONNX Runtime differ by {difference:.2g} on {PARITY_FACES} "
-                f"faces, allowed is {tolerance:.2g}"
-            )
-        part.replace(out)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    parameters = sum(p.numel() for p in network.parameters())
-    return ExportReport(
-        path=out,
-        spec=spec,
-        difference=difference,
-        parameters=parameters,
-        coverage=fitted.coverage,
     )
 
 

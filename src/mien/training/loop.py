@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mien.errors import ConfigError, InputError, MienError
+from mien.errors import ConfigError, DeviceError, InputError, MienError
 from mien.training.augment import augment
 from mien.training.checkpoint import load_checkpoint, pick, save_checkpoint
 from mien.training.loader import Labels, Mixer, Part, load_part, stream_seed
@@ -67,9 +67,10 @@ def train(
 
     Raises:
         InputError: Data are missing, or the folder holds another run.
+        DeviceError: The device is not there.
         DivergedError: The loss became NaN or infinite; the last good checkpoint is kept.
     """
-    target = torch.device(device)
+    target = _device(device)
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(recipe.train.seed)
@@ -110,6 +111,13 @@ def train(
             if log is not None:
                 log(row)
     return metrics
+
+
+def _device(name: str) -> torch.device:
+    known = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    if name.partition(":")[0] not in known:
+        raise DeviceError(f"device {name!r} is not available. Here: {', '.join(known)}.")
+    return torch.device(name)
 
 
 def build_network(recipe: Recipe) -> nn.Module:

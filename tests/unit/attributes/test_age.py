@@ -1,0 +1,150 @@
+"""A distribution over ages as one number, an interval and a group."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mien.attributes.age import age_quantile, decode_ages, expected_age
+from mien.config import MAX_AGE, AgeGroup, AnalyzeConfig
+
+GROUPS = AnalyzeConfig().age_groups
+
+
+def spread(**masses):
+    """One row of 101 probabilities: ``spread(a30=0.5, a40=0.5)``."""
+    row = np.zeros((1, MAX_AGE + 1))
+    for name, mass in masses.items():
+        row[0, int(name[1:])] = mass
+    return row
+
+
+@st.composite
+def distributions(draw):
+    """Any distribution: smooth, with gaps, or all on one age."""
+    weights = draw(
+        st.lists(
+            st.one_of(st.just(0.0), st.floats(1e-15, 1.0)),
+            min_size=MAX_AGE + 1,
+            max_size=MAX_AGE + 1,
+        ).filter(any)
+    )
+    row = np.array([weights])
+    return row / row.sum()
+
+
+# --- by hand ----------------------------------------------------------------------------------
+
+
+def test_expected_age_by_hand():
+    rows = np.vstack([spread(a30=1.0), spread(a20=0.25, a40=0.75), spread(a0=0.5, a100=0.5)])
+    assert expected_age(rows) == pytest.approx([30, 35, 50])
+
+
+@pytest.mark.parametrize(
+    ("row", "level", "years"),
+    [
+        # A year's mass lies evenly on the year: 30 is 29.5 to 30.5.
+        (spread(a30=1.0), 0.5, 30.0),
+        (spread(a30=1.0), 0.1, 29.6),
+        (spread(a30=1.0), 0.9, 30.4),
+        (spread(a30=1.0), 1.0, 30.5),
+        # Half of the mass on each: a quarter is the middle of the younger year.
+        (spread(a20=0.5, a40=0.5), 0.25, 20.0),
+        (spread(a20=0.5, a40=0.5), 0.5, 20.5),
+        (spread(a20=0.5, a40=0.5), 0.75, 40.0),
+        # The scale ends at 0 and at 100 years.
+        (spread(a0=1.0), 0.1, 0.0),
+        (spread(a0=1.0), 0.9, 0.4),
+        (spread(a100=1.0), 0.9, 100.0),
+    ],
+)
+def test_quantile_by_hand(row, level, years):
+    assert age_quantile(row, level) == pytest.approx([years])
+
+
+def test_hardly_any_mass_does_not_throw_a_quantile_far_away():
+    # Half of the mass, but for rounding, lies at 20; the rest at 60; next to nothing at 21.
+    row = spread(a20=0.5 - 1.0005e-12, a21=1e-15, a60=0.5 + 1e-12)
+    assert 20.5 <= age_quantile(row, 0.5)[0] <= 59.5
+
+
+def test_a_level_takes_every_row_by_itself():
+    rows = np.vstack([spread(a30=1.0), spread(a60=1.0), spread(a20=0.5, a40=0.5)])
+    assert age_quantile(rows, 0.75) == pytest.approx([30.25, 60.25, 40.0])
+
+
+def test_all_mass_on_thirty():
+    [age] = decode_ages(spread(a30=1.0), (0.1, 0.9), GROUPS)
+    assert age.years == 30
+    assert (age.low, age.high) == pytest.approx((29.6, 30.4))
+    assert age.group == "26-59"
+    assert age.groups.probabilities == (0, 0, 1, 0)
+    assert age.distribution[30] == 1
+    assert sum(age.distribution) == 1
+
+
+def test_groups_by_hand():
+    row = spread(a12=0.1, a13=0.2, a25=0.3, a26=0.15, a60=0.25)
+    [age] = decode_ages(row, (0.1, 0.9), GROUPS)
+    assert age.groups.labels == ("0-12", "13-25", "26-59", "60+")
+    assert age.groups.probabilities == pytest.approx((0.1, 0.5, 0.15, 0.25))
+    assert age.group == "13-25"  # although the expected age is 30
+
+
+def test_an_interval_reaches_to_the_expected_age():
+    # 95 % on 10 and 5 % on 90: the mean of 14 lies outside the middle 80 %, which ends near 10.
+    [age] = decode_ages(spread(a10=0.95, a90=0.05), (0.1, 0.9), GROUPS)
+    assert age.years == pytest.approx(14)
+    assert age.high == pytest.approx(14)
+    assert age.low == pytest.approx(9.5 + 0.1 / 0.95)
+    [age] = decode_ages(spread(a10=0.05, a90=0.95), (0.1, 0.9), GROUPS)
+    assert age.low == age.years == pytest.approx(86)
+
+
+def test_no_faces_give_no_answers():
+    assert decode_ages(np.zeros((0, MAX_AGE + 1)), (0.1, 0.9), GROUPS) == []
+
+
+# --- for any distribution ---------------------------------------------------------------------
+
+
+@given(distributions(), st.floats(0.005, 0.49))
+def test_the_interval_contains_the_expected_age(row, level):
+    [age] = decode_ages(row, (level, 1 - level), GROUPS)
+    assert 0 <= age.low <= age.years <= age.high <= MAX_AGE
+
+
+@given(distributions(), st.lists(st.floats(0, 1), min_size=2, max_size=8))
+def test_a_quantile_grows_with_its_level(row, levels):
+    ages = [age_quantile(row, level)[0] for level in sorted(levels)]
+    assert all(a <= b + 1e-9 for a, b in itertools.pairwise(ages))
+
+
+@given(distributions(), st.floats(0.01, 0.99))
+def test_so_much_mass_lies_below_a_quantile(row, level):
+    edge = age_quantile(row, level)[0] + 0.5
+    below = np.interp(edge, np.arange(MAX_AGE + 2), np.concatenate([[0], np.cumsum(row)]))
+    # The answer never leaves 0 to 100, so the outer half years may hold more or less.
+    if 0.5 < edge < MAX_AGE + 0.5:
+        assert below == pytest.approx(level, abs=1e-6)
+
+
+@given(distributions(), st.sets(st.integers(1, MAX_AGE), max_size=6))
+def test_groups_share_out_all_of_the_mass(row, cuts):
+    starts = [0, *sorted(cuts), MAX_AGE + 1]
+    groups = [AgeGroup(low, after - 1) for low, after in itertools.pairwise(starts)]
+    [age] = decode_ages(row, (0.1, 0.9), groups)
+    shares = age.groups.probabilities
+    assert sum(shares) == pytest.approx(1)
+    assert all(0 <= share <= 1 for share in shares)
+    assert age.groups[age.group] == max(shares)
+
+
+@given(distributions())
+def test_answers_are_plain_numbers(row):
+    [age] = decode_ages(row, (0.1, 0.9), GROUPS)
+    numbers = [age.years, age.low, age.high, *age.distribution, *age.groups.probabilities]
+    assert {type(number) for number in numbers} == {float}

@@ -1,0 +1,181 @@
+"""Reports as text: the right unit for every number, and nothing else in a file is touched."""
+
+import json
+import re
+
+import pytest
+
+from mien.errors import InputError, OutputError
+from mien.evaluation.report import (
+    BEGIN,
+    END,
+    check_ending,
+    confusion_table,
+    format_value,
+    headline_rows,
+    insert_table,
+    markdown,
+    split_at_markers,
+    table,
+    write_report,
+    write_text,
+)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "low", "high", "text"),
+    [
+        ("expression accuracy", 0.8224, 0.8051, 0.84, "82.2 % (80.5 to 84.0)"),
+        ("expression macro-F1", 0.7, 0.65, 0.75, "70.0 % (65.0 to 75.0)"),
+        ("expression recall, contempt", 0.25, 0.0, 0.5, "25.0 % (0.0 to 50.0)"),
+        ("expression top-1 over 9 columns", 0.8, 0.79, 0.81, "80.0 % (79.0 to 81.0)"),
+        ("expression MAE over 9 columns", 0.05781, 0.0567, 0.0589, "0.0578 (0.0567 to 0.0589)"),
+        ("expression calibration error, 15 bins", 0.0231, 0.02, 0.03, "0.0231 (0.0200 to 0.0300)"),
+        ("gender calibration error, 15 bins", 0.0, 0.0, 0.1, "0.0000 (0.0000 to 0.1000)"),
+        ("age MAE, years", 4.987, 4.8, 5.2, "4.99 (4.80 to 5.20)"),
+        ("age within 5 years", 0.634, 0.61, 0.655, "63.4 % (61.0 to 65.5)"),
+        ("80 % age interval covers", 0.8, 0.78, 0.82, "80.0 % (78.0 to 82.0)"),
+        ("expected age in labelled bin", 0.5, 0.4, 0.6, "50.0 % (40.0 to 60.0)"),
+        ("gender accuracy, labelled male", 1.0, 1.0, 1.0, "100.0 % (100.0 to 100.0)"),
+        ("largest gap between groups, gender accuracy", 0.042, None, None, "4.2 %"),
+        ("largest gap between groups, age MAE, years", 2.31, None, None, "2.31"),
+    ],
+)
+def test_units(make_row, metric, value, low, high, text):
+    assert format_value(make_row(metric, value, low, high)) == text
+
+
+def test_table_by_hand(make_row):
+    rows = [make_row("gender accuracy", 0.5, 0.25, 0.75, n=8, protocol="utkface test")]
+    assert table(rows).splitlines() == [
+        "| metric | value (95 % interval) | n | protocol |",
+        "| --- | --- | --- | --- |",
+        "| gender accuracy | 50.0 % (25.0 to 75.0) | 8 | utkface test |",
+    ]
+
+
+def test_headlines_are_whole_splits(report):
+    rows = headline_rows([report, report])
+    assert rows[:8] == rows[8:]
+    assert [row.metric for row in rows[:8]] == [
+        "expression accuracy",
+        "expression MAE over 9 columns",
+        "expression calibration error, 15 bins",
+        "age MAE, years",
+        "age within 5 years",
+        "80 % age interval covers",
+        "gender accuracy",
+        "gender calibration error, 15 bins",
+    ]
+    assert [row.protocol for row in rows if row.metric == "age MAE, years"] == [
+        "utkface test, all ages"
+    ] * 2
+
+
+def test_confusion_table_by_hand(report):
+    lines = confusion_table(report).splitlines()
+    assert len(lines) == 10
+    assert lines[0].startswith("| labelled \\ predicted | neutral | happiness |")
+    assert lines[2] == "| neutral | 15 | 0 | 0 | 5 | 0 | 0 | 0 | 0 |"
+    assert {line.count("|") for line in lines} == {10}
+
+
+def test_markdown_says_what_was_measured(report):
+    text = markdown([report])
+    assert "## tiny on ferplus test" in text
+    assert "24 of 25 images answered, detector `crop`, 1 unreadable" in text
+    assert "ab" * 32 in text
+    assert table(report.rows) in text
+    assert confusion_table(report) in text
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def test_a_json_report_holds_every_row(report, tmp_path):
+    path = tmp_path / "report.json"
+    write_report(path, [report])
+    [found] = json.loads(path.read_text("utf-8"))
+    assert found == report.to_dict()
+    assert len(found["rows"]) == len(report.rows)
+    gap = found["rows"][-1]
+    assert (gap["value"], gap["low"], gap["high"]) == (2.31, None, None)  # NaN is no JSON
+
+
+def test_a_markdown_report(report, tmp_path):
+    path = tmp_path / "report.md"
+    write_report(path, [report])
+    assert path.read_text("utf-8") == markdown([report])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["report.csv", "report", "report.html"])
+def test_another_ending_is_refused(report, tmp_path, name):
+    with pytest.raises(InputError, match=rf"{name}: a report ends in \.json or \.md"):
+        write_report(tmp_path / name, [report])
+    with pytest.raises(InputError, match="ends in"):
+        check_ending(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_one_line(report, tmp_path):
+    with pytest.raises(OutputError, match="does not exist") as caught:
+        write_report(tmp_path / "no" / "report.md", [report])
+    assert "\n" not in str(caught.value)
+
+
+def test_line_ends_are_the_same_everywhere(tmp_path):
+    write_text(tmp_path / "text.md", "one\ntwo\n")
+    assert (tmp_path / "text.md").read_bytes() == b"one\ntwo\n"
+
+
+# --- the table inside a file ------------------------------------------------------------------
+
+
+def readme(tmp_path, text):
+    path = tmp_path / "README.md"
+    path.write_bytes(text.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    "inside", ["\n", "", "\n| old | table |\n"], ids=["empty", "nothing", "table"]
+)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("# mien\n\n", "\n\nmore\n"), ("", ""), ("Größe\r\n", f"\r\n{BEGIN} twice {END}\r\n")],
+    ids=["usual", "alone", "line ends"],
+)
+def test_only_what_is_between_the_markers_changes(report, tmp_path, before, after, inside):
+    path = readme(tmp_path, f"{before}{BEGIN}{inside}{END}{after}")
+    insert_table(path, [report])
+    body = table(headline_rows([report]))
+    assert path.read_bytes().decode() == f"{before}{BEGIN}\n{body}\n{END}{after}"
+
+
+def test_inserting_twice_changes_nothing(report, tmp_path):
+    path = readme(tmp_path, f"a\n{BEGIN}\n{END}\nb\n")
+    insert_table(path, [report])
+    once = path.read_bytes()
+    insert_table(path, [report])
+    assert path.read_bytes() == once
+
+
+@pytest.mark.parametrize("text", ["", "no markers", BEGIN, END, f"{END}\nlost?\n{BEGIN}\n"])
+def test_a_file_without_markers_stays_as_it_is(report, tmp_path, text):
+    path = readme(tmp_path, text)
+    with pytest.raises(InputError, match=re.escape(f"{path}: the lines {BEGIN} and {END}")):
+        insert_table(path, [report])
+    assert path.read_text("utf-8") == text
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match=r"README\.md: cannot be read: No such file"):
+        split_at_markers(tmp_path / "README.md")
+
+
+def test_a_file_that_is_not_text(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match=r"README\.md: is not UTF-8 text"):
+        split_at_markers(path)
