@@ -12,6 +12,10 @@ def export(
     run: Annotated[Path, typer.Argument(help="Folder written by `mien train`.")],
     out: Annotated[Path, typer.Option(help="The ONNX file to write.")],
     checkpoint: Annotated[str, typer.Option(help="best or last.")] = "best",
+    mirror: Annotated[
+        bool,
+        typer.Option("--mirror", help="Average over the mirror image: half as fast, more right."),
+    ] = False,
     tolerance: Annotated[
         float, typer.Option(help="Largest allowed difference of a logit to torch.")
     ] = 1e-3,
@@ -28,7 +32,7 @@ def export(
     from mien.training.export import export as write
     from mien.training.export import update_manifest, with_checksum
 
-    report = write(run, out, checkpoint=checkpoint, tolerance=tolerance)
+    report = write(run, out, checkpoint=checkpoint, mirror=mirror, tolerance=tolerance)
     digest = file_sha256(out)
     typer.echo(
         f"{out}: {out.stat().st_size / 1e6:.1f} MB, {report.parameters / 1e6:.2f} M parameters, "

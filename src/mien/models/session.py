@@ -43,13 +43,16 @@ class Session:
         path: The ONNX file.
         device: A key of `PROVIDERS`.
         threads: Threads inside one call; 0 lets onnxruntime use all cores.
+        content: The model itself, where it was built in memory; `path` is then just its name.
 
     Raises:
         DeviceError: The device is unknown or not available here.
         ModelError: The file is not a model that onnxruntime can load.
     """
 
-    def __init__(self, path: Path, *, device: str = "cpu", threads: int = 0) -> None:
+    def __init__(
+        self, path: Path, *, device: str = "cpu", threads: int = 0, content: bytes | None = None
+    ) -> None:
         import onnxruntime
 
         if device not in available_devices():
@@ -69,7 +72,7 @@ class Session:
             providers.append(PROVIDERS["cpu"])
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), sess_options=options, providers=providers
+                content or str(path), sess_options=options, providers=providers
             )
         except Exception as error:  # onnxruntime has no common base class for load errors
             raise ModelError(

@@ -126,7 +126,10 @@ def build_network(recipe: Recipe) -> nn.Module:
 
 
 def _start(recipe: Recipe, device: torch.device) -> Run:
-    network = build_network(recipe).to(device)
+    network = build_network(recipe)
+    if recipe.train.start:
+        _load_start(network, Path(recipe.train.start))
+    network = network.to(device)
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -143,6 +146,20 @@ def _start(recipe: Recipe, device: torch.device) -> Run:
     )
     average = copy.deepcopy(network).requires_grad_(False)
     return Run(network, average, optimiser)
+
+
+def _load_start(network: nn.Module, folder: Path) -> None:
+    """Begin with the best averaged weights of an earlier run.
+
+    Raises:
+        InputError: There is no such run, or its network has another shape.
+    """
+    weights = pick(load_checkpoint(folder, "best")[0], "average")
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder}: its network is another one: {reason}") from error
 
 
 def _batches(mixer: Mixer, recipe: Recipe, first: int) -> Iterator[tuple[Tensor, Labels]]:

@@ -51,6 +51,9 @@ class TrainTable:
     steps: int
     """Batches in the whole run."""
 
+    start: str = ""
+    """Folder of an earlier run whose best averaged weights are the start; empty: random ones."""
+
     learning_rate: float = 0.1
     """Highest rate, reached after the warm-up; falls to zero along a cosine."""
 

@@ -166,6 +166,22 @@ def test_no_number_is_no_agreement(tiny_run, tmp_path, monkeypatch):
         export(tiny_run, tmp_path / "corners.onnx")
 
 
+def test_mirrored_answers_do_not_depend_on_the_side(tiny_run, trained, tmp_path):
+    path = tmp_path / "mirrored.onnx"
+    export(tiny_run, path, mirror=True)
+    network, recipe, parts = trained
+    x = scaled(centre_crop(parts[0].chips[:5], recipe.input.size), recipe.input)
+    session = Session(path)
+    straight = session.run(x.numpy())
+    mirrored = session.run(np.ascontiguousarray(x.numpy()[..., ::-1]))
+    with torch.no_grad():
+        left, right = network(x), network(x.flip(3))
+    for head, one, other in zip(recipe.heads, straight, mirrored, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+        np.testing.assert_allclose(one, (left[head] + right[head]) / 2, atol=1e-4)
+        assert np.abs(one - left[head].numpy()).max() > 1e-4  # it is not just the first half
+
+
 def test_a_missing_run(tmp_path):
     with pytest.raises(InputError, match="checkpoint 'best' cannot be read"):
         export(tmp_path, tmp_path / "x.onnx")
