@@ -46,7 +46,7 @@ SCENES["1280x720, 1 face"] = (1280, 720, 1)
 def scene(width: int, height: int, faces: int) -> Image:
     """A picture of this size in which the portrait's face appears `faces` times."""
     photo = decode(PHOTO.read_bytes())
-    canvas = cv2.GaussianBlur(cv2.resize(photo, (width, height)), (0, 0), 25)
+    canvas = cv2.GaussianBlur(cv2.resize(photo, (width, height)), (0, 0), width / 12)
     head = photo[20:220, 120:320]
     side = round(0.62 * height) if faces == 1 else round(width / faces * 0.9)
     for k in range(faces):

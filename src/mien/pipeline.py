@@ -153,6 +153,10 @@ class Analyzer:
 
     def _prepared(self, items: Iterable[Loadable], keep_images: bool) -> Generator[_Prepared]:
         """Load, detect and align in worker threads; a bounded number is under way."""
+        if self._threads == 1:
+            # One thread means one: handing over to a worker would only cost time.
+            yield from (self._prepare(item, keep_images) for item in items)
+            return
         waiting: deque[Future[_Prepared]] = deque()
         source = iter(items)
         with ThreadPoolExecutor(self._threads, thread_name_prefix="mien") as pool:
