@@ -141,7 +141,8 @@ thread, preprocessing included |
 ## Results
 
 Written by `mien evaluate` from the shipped file through the shipped pipeline; 95 % intervals from
-1 000 bootstrap samples over faces. The models were chosen on validation splits, never on these.
+1 000 bootstrap samples over faces. How often the test splits were looked at stands in
+`docs/decisions/`.
 
 {table(headline_rows(reports))}
 
