@@ -3,7 +3,15 @@
 from mien.datasets.fairface import FairFace
 from mien.datasets.ferplus import FerPlus, majority, soft_target, without_single_votes
 from mien.datasets.files import FileTree
-from mien.datasets.records import EMOTIONS, GENDERS, SPLITS, Dataset, Record, datasets
+from mien.datasets.records import (
+    EMOTIONS,
+    GENDERS,
+    SPLITS,
+    Dataset,
+    Record,
+    datasets,
+    open_dataset,
+)
 from mien.datasets.utkface import UtkFace
 
 __all__ = [
@@ -18,6 +26,7 @@ __all__ = [
     "UtkFace",
     "datasets",
     "majority",
+    "open_dataset",
     "soft_target",
     "without_single_votes",
 ]

@@ -2,17 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import inspect
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from mien.config import EMOTIONS, GENDERS
+from mien.errors import ConfigError, did_you_mean
 from mien.models import Registry
 
-__all__ = ["EMOTIONS", "GENDERS", "SPLITS", "Dataset", "DropCounter", "Record", "datasets"]
+__all__ = [
+    "EMOTIONS",
+    "EXPRESSION_NAMES",
+    "GENDERS",
+    "SPLITS",
+    "Dataset",
+    "DropCounter",
+    "Record",
+    "datasets",
+    "expression_name",
+    "hashed_split",
+    "open_dataset",
+]
 
 SPLITS = ("train", "val", "test")
+
+EXPRESSION_NAMES = {
+    "neutrality": "neutral",
+    "calm": "neutral",
+    "happy": "happiness",
+    "joy": "happiness",
+    "surprised": "surprise",
+    "sad": "sadness",
+    "angry": "anger",
+    "disgusted": "disgust",
+    "afraid": "fear",
+    "fearful": "fear",
+    "scared": "fear",
+    "contemptuous": "contempt",
+}
+"""Other names of the eight `EMOTIONS` in data sets and class folders."""
+
+
+def expression_name(text: str) -> str:
+    """Our name of an expression; a class that is none of ours keeps its name, in small letters."""
+    name = text.strip().lower()
+    return EXPRESSION_NAMES.get(name, name)
+
+
+def hashed_split(key: str) -> str:
+    """80 % train, 10 % val, 10 % test by a hash of `key`: the same on every machine.
+
+    Args:
+        key: The person where the data set says who it is, else the file name.
+    """
+    tenth = zlib.crc32(key.encode()) % 10
+    return "train" if tenth < 8 else ("val" if tenth == 8 else "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +74,10 @@ class Record:
         age_range: Lowest and highest age of the bin, both included.
         gender: One of `GENDERS`.
         group: Race as the data set labels it, for reports by group only.
+        expression: The one class the data set names: one of `EMOTIONS`, or a user's own class.
+        age_spread: Standard deviation of the votes behind `age_years`, in years.
+        real_age: Age in the passport, where `age_years` is the apparent one.
+        person: Who it is, as an opaque key, so that nobody is in two splits.
     """
 
     name: str
@@ -36,6 +87,10 @@ class Record:
     age_range: tuple[int, int] | None = None
     gender: str | None = None
     group: str | None = None
+    expression: str | None = None
+    age_spread: float | None = None
+    real_age: float | None = None
+    person: str | None = None
 
 
 class Dataset(Protocol):
@@ -70,5 +125,29 @@ class DropCounter:
             self.counts[reason] = self.counts.get(reason, 0) + count
 
 
-datasets: Registry[Callable[[Path], Dataset]] = Registry("data set")
-"""Readers by public name; each takes the path the user gave."""
+datasets: Registry[Callable[..., Dataset]] = Registry("data set")
+"""Readers by public name; each takes the path the user gave, and options by keyword."""
+
+
+def open_dataset(name: str, path: Path, options: Mapping[str, Any] | None = None) -> Dataset:
+    """Build a reader.
+
+    Args:
+        name: Key of `datasets`.
+        path: What the user gave.
+        options: Keyword arguments of the reader, from a recipe's ``[data.options]`` table.
+
+    Raises:
+        UnknownModelError: No data set has this name.
+        ConfigError: The reader has no such option.
+        InputError: The path is not such a data set.
+    """
+    reader = datasets[name]
+    known = [key for key in inspect.signature(reader).parameters if key != "path"]
+    for key in options or {}:
+        if key not in known:
+            hint = f"Known: {', '.join(known)}." if known else "It has none."
+            raise ConfigError(
+                f"data set {name!r} has no option {key!r}.{did_you_mean(key, known)} {hint}"
+            )
+    return reader(path, **(options or {}))

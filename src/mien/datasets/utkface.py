@@ -7,12 +7,11 @@ Images are for non-commercial research.
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from mien.datasets.files import FileTree, csv_table
-from mien.datasets.records import SPLITS, DropCounter, Record, datasets
+from mien.datasets.records import SPLITS, DropCounter, Record, datasets, hashed_split
 from mien.errors import InputError
 
 NAME = re.compile(r"(?P<age>\d{1,3})_(?P<gender>[01])_(?P<race>[0-4])_\d+", re.ASCII)
@@ -71,8 +70,7 @@ class UtkFace:
     def _split_of(self, file_name: str) -> str | None:
         if self._split is not None:
             return self._split.get(file_name)
-        tenth = zlib.crc32(file_name.encode()) % 10
-        return "train" if tenth < 8 else ("val" if tenth == 8 else "test")
+        return hashed_split(file_name)
 
     def read(self, name: str) -> bytes:
         """Encoded bytes of one face."""

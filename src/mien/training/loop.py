@@ -122,7 +122,7 @@ def _device(name: str) -> torch.device:
 
 def build_network(recipe: Recipe) -> nn.Module:
     """The untrained network of a recipe."""
-    return networks[recipe.family](recipe.input.channels, recipe.classes, recipe.network)
+    return networks[recipe.family](recipe.input, recipe.classes, recipe.network)
 
 
 def _start(recipe: Recipe, device: torch.device) -> Run:

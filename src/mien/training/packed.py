@@ -17,7 +17,9 @@ from mien.datasets.files import csv_table
 from mien.errors import InputError
 
 COLUMNS = ("name", "split", "found", "votes", "age", "age_low", "age_high", "gender", "group")
-VERSION = 1
+LATER_COLUMNS = ("expression", "age_spread", "real_age", "person")
+"""Columns that folders of the first version do not have."""
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def write_records(path: Path, records: list[Record], found: npt.NDArray[np.bool_
     """Write the label table."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        writer.writerow(COLUMNS + LATER_COLUMNS)
         for record, seen in zip(records, found, strict=True):
             low, high = record.age_range or ("", "")
             writer.writerow(
@@ -101,6 +103,10 @@ def write_records(path: Path, records: list[Record], found: npt.NDArray[np.bool_
                     high,
                     record.gender or "",
                     record.group or "",
+                    record.expression or "",
+                    "" if record.age_spread is None else record.age_spread,
+                    "" if record.real_age is None else record.real_age,
+                    record.person or "",
                 ]
             )
 
@@ -125,9 +131,17 @@ def read_records(path: Path) -> tuple[list[Record], npt.NDArray[np.bool_]]:
                     else None,
                     gender=row["gender"] or None,
                     group=row["group"] or None,
+                    expression=row.get("expression") or None,
+                    age_spread=_number(row.get("age_spread")),
+                    real_age=_number(row.get("real_age")),
+                    person=row.get("person") or None,
                 )
             )
         except ValueError as error:
             raise InputError(f"{where}: {error}") from error
         found.append(row["found"] == "1")
     return records, np.array(found, np.bool_)
+
+
+def _number(cell: str | None) -> float | None:
+    return float(cell) if cell else None

@@ -14,6 +14,7 @@ from torch import nn
 from mien.attributes import OnnxAttributeModel
 from mien.attributes.decoders import softmax
 from mien.errors import InputError, ModelError, OutputError
+from mien.images import InputSpec
 from mien.models import HeadSpec, ModelSpec, Session, file_sha256
 from mien.models.registry import METADATA_KEY
 from mien.training import export as module
@@ -52,10 +53,13 @@ def trained(tiny_run):
 # --- folding ------------------------------------------------------------------------------------
 
 
+GREY = InputSpec(size=64, colour="grey", mean=(0.5,), std=(0.25,))
+
+
 @pytest.mark.parametrize("family", sorted(networks))
 def test_folding_changes_no_answer(family):
     torch.manual_seed(0)
-    network = networks[family](1, {"age": 101, "gender": 2}, {})
+    network = networks[family](GREY, {"age": 101, "gender": 2}, {})
     with torch.no_grad():
         for module_ in network.modules():
             if isinstance(module_, nn.BatchNorm2d):  # as if it had been trained

@@ -7,12 +7,17 @@ from typing import Any
 
 from torch import nn
 
+from mien.images import InputSpec
 from mien.models import Registry
 
-networks: Registry[Callable[[int, Mapping[str, int], Mapping[str, Any]], nn.Module]] = Registry(
-    "network family"
+networks: Registry[Callable[[InputSpec, Mapping[str, int], Mapping[str, Any]], nn.Module]] = (
+    Registry("network family")
 )
-"""Builders by family name: ``(input channels, classes by head, options) -> module``."""
+"""Builders by family name: ``(input, output columns by head, options) -> module``.
+
+The module maps ``float32`` images ``(n, channels, size, size)`` to raw outputs ``(n, columns)`` by
+head name; what the columns mean is the objective's business.
+"""
 
 from mien.training.networks import multihead  # noqa: E402  (registers itself in `networks`)
 

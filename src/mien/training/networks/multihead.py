@@ -10,15 +10,15 @@ He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition", CVPR 2016, 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mien.errors import ConfigError, did_you_mean
+from mien.images import InputSpec
 from mien.training.networks import networks
+from mien.training.networks.options import build_module
 
 
 class Residual(nn.Module):
@@ -54,8 +54,8 @@ class MultiHead(nn.Module):
     """Trunk, 2x2 grid of averages, dropout, one linear layer a head.
 
     Args:
-        channels: Input channels.
-        heads: Number of classes of every head, by name.
+        spec: What the network sees.
+        outputs: Columns of every head, by name.
         widths: Channels of every stage; each stage after the first halves the resolution.
         blocks: Residual blocks of every stage.
         stem: Channels after the first stem convolution.
@@ -65,18 +65,20 @@ class MultiHead(nn.Module):
 
     def __init__(
         self,
-        channels: int,
-        heads: Mapping[str, int],
+        spec: InputSpec,
+        outputs: Mapping[str, int],
         *,
-        widths: tuple[int, ...],
-        blocks: tuple[int, ...],
+        widths: tuple[int, ...] = (32, 64, 128, 256),
+        blocks: tuple[int, ...] = (2, 2, 2, 2),
         stem: int = 16,
         grid: int = 2,
         dropout: float = 0.3,
     ) -> None:
         super().__init__()
+        if len(widths) != len(blocks):
+            raise ValueError(f"widths {widths} and blocks {blocks} differ in length")
         layers: list[nn.Module] = [
-            nn.Conv2d(channels, stem, 3, 2, 1, bias=False),
+            nn.Conv2d(spec.channels, stem, 3, 2, 1, bias=False),
             nn.BatchNorm2d(stem),
             nn.ReLU(),
             nn.Conv2d(stem, widths[0], 3, 2, 1, bias=False),
@@ -92,36 +94,16 @@ class MultiHead(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(grid)
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.ModuleDict(
-            {name: nn.Linear(inner * grid * grid, classes) for name, classes in heads.items()}
+            {name: nn.Linear(inner * grid * grid, classes) for name, classes in outputs.items()}
         )
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map ``(n, channels, size, size)`` to logits ``(n, classes)`` by head name."""
+        """Map ``(n, channels, size, size)`` to ``(n, columns)`` by head name."""
         features = self.dropout(self.pool(self.trunk(x)).flatten(1))
         return {name: head(features) for name, head in self.heads.items()}
 
 
 @networks.register("multihead")
-def build(channels: int, heads: Mapping[str, int], options: Mapping[str, Any]) -> nn.Module:
-    """Build from a recipe's ``[network]`` table.
-
-    Raises:
-        ConfigError: An option is unknown or has a wrong value.
-    """
-    values: dict[str, Any] = {
-        key: tuple(v) if isinstance(v, list) else v for key, v in options.items()
-    }
-    values = {"widths": (32, 64, 128, 256), "blocks": (2, 2, 2, 2), **values}
-    known = inspect.signature(MultiHead).parameters
-    for key in values:
-        if key not in known:
-            raise ConfigError(f"[network] has no key {key!r}.{did_you_mean(key, known)}")
-    for key in ("widths", "blocks"):
-        if not isinstance(values[key], tuple):
-            raise ConfigError(f"[network] {key} must be a list, got {values[key]!r}")
-    if len(values["widths"]) != len(values["blocks"]):
-        raise ConfigError(f"[network]: widths and blocks differ in length: {dict(options)}")
-    try:
-        return MultiHead(channels, heads, **values)
-    except (TypeError, ValueError, RuntimeError) as error:  # whatever torch says to a bad number
-        raise ConfigError(f"[network]: {error}") from error
+def build(spec: InputSpec, outputs: Mapping[str, int], options: Mapping[str, Any]) -> nn.Module:
+    """Plain 3x3 residual trunk, one linear head a question: the flagship family."""
+    return build_module(MultiHead, spec, outputs, options, lists=("widths", "blocks"))
