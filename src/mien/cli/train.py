@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,43 +11,138 @@ import typer
 def train(
     recipe: Annotated[Path | None, typer.Argument(help="Recipe, a TOML file.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for checkpoints and the log.")] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Without a recipe: folder of `mien prepare`. May be repeated."),
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option(help="Without a recipe: network family; see --list-networks.")
+    ] = None,
+    heads: Annotated[
+        str, typer.Option(help="Without a recipe: what to answer, separated by commas.")
+    ] = "age,gender,emotion",
+    batch: Annotated[int, typer.Option(help="Without a recipe: faces in a batch.")] = 128,
+    steps: Annotated[
+        int | None, typer.Option(help="Number of batches; replaces the recipe's.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Any other key of the recipe, e.g. train.learning_rate=0.05. Repeatable."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 lets torch choose.")] = 0,
-    steps: Annotated[
-        int | None, typer.Option(help="Other number of batches than the recipe's, for a trial.")
-    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     list_networks: Annotated[
-        bool, typer.Option("--list-networks", help="Print the known network families and stop.")
+        bool, typer.Option("--list-networks", help="Print the network families and stop.")
+    ] = False,
+    list_objectives: Annotated[
+        bool, typer.Option("--list-objectives", help="Print the objectives and stop.")
     ] = False,
 ) -> None:
-    """Train the network of RECIPE on the packed chips that it names."""
+    """Train the network of RECIPE, or the one that the flags describe, on packed chips.
+
+    For several GPUs: torchrun --nproc-per-node 4 -m mien train RECIPE --out RUN --device cuda
+    """
     from mien.cli.extras import require_training
 
     require_training()
     from mien.training.loop import train as run
-    from mien.training.networks import networks
-    from mien.training.recipe import Recipe
 
-    if list_networks:
-        for name in networks:
-            note = (networks[name].__doc__ or "").partition("\n")[0]
-            typer.echo(f"{name:12} {note}")
+    if list_networks or list_objectives:
+        _print_lists(networks=list_networks, objectives=list_objectives)
         return
-    if recipe is None or out is None:
-        raise typer.BadParameter("RECIPE and --out are needed; see `mien train --help`")
-    plan = Recipe.from_toml(recipe)
-    if steps is not None:
-        every = min(plan.train.evaluate_every, steps)
-        plan = replace(plan, train=replace(plan.train, steps=steps, evaluate_every=every))
-
-    def log(row: dict[str, float]) -> None:
-        left = (plan.train.steps - row["step"]) * plan.batch_size / row["images_per_s"]
-        parts = [f"{name} {value:.4g}" for name, value in row.items() if name != "step"]
-        typer.echo(
-            f"step {int(row['step'])}/{plan.train.steps}  {'  '.join(parts)}  "
-            f"{left / 60:.0f} min left"
+    if out is None or (recipe is None and not data):
+        raise typer.BadParameter(
+            "--out and either RECIPE or --data are needed; see `mien train --help`"
         )
+    plan = _plan(recipe, data or [], network, heads, batch, steps, set_ or [])
+    from mien.cli.training_progress import training_progress
 
-    run(plan, out, device=device, threads=threads, resume=resume, log=log)
+    with training_progress(plan) as (log, report):
+        run(plan, out, device=device, threads=threads, resume=resume, log=log, report=report)
+    _finish(out)
+
+
+def _print_lists(*, networks: bool, objectives: bool) -> None:
+    from mien.training.networks import networks as families
+    from mien.training.objectives import objectives as known
+
+    if networks:
+        for name in families:
+            typer.echo(f"{name:20} {(families[name].__doc__ or '').partition(chr(10))[0]}")
+    if objectives:
+        for name in known:
+            heads = ", ".join(known[name].heads)
+            typer.echo(f"{name:20} {known[name].note} [{heads}]")
+
+
+def _plan(
+    path: Path | None,
+    data: list[Path],
+    network: str | None,
+    heads: str,
+    batch: int,
+    steps: int | None,
+    changes: list[str],
+) -> Any:
+    """The recipe of this run: the file, or what the flags say, with the changes of ``--set``."""
+    from mien.errors import ConfigError
+    from mien.training.recipe import Recipe, change, read_toml
+
+    if path is not None:
+        if data or network:
+            raise typer.BadParameter(
+                "--data and --network are for runs without a RECIPE; use --set"
+            )
+        table = read_toml(path)
+    else:
+        table = _from_flags(data, network or "multihead", heads, batch, steps)
+    if steps is not None:
+        every = table.get("train", {}).get("evaluate_every", steps)
+        changes = [*changes, f"train.steps={steps}", f"train.evaluate_every={min(every, steps)}"]
+    for text in changes:
+        change(table, text)
+    try:
+        return Recipe.from_mapping(table)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}" if path else str(error)) from error
+
+
+def _from_flags(
+    data: list[Path], network: str, heads: str, batch: int, steps: int | None
+) -> dict[str, Any]:
+    from mien.training.packed import Packed
+
+    packed = [Packed.load(path) for path in data]
+    size, grey = packed[0].align.size, any(part.chips.shape[3] == 1 for part in packed)
+    share = max(1, batch // len(data))
+    total = sum(sum(r.split == "train" for r in part.records) for part in packed)
+    steps = steps or max(1, 20 * total // batch)
+    channels = 1 if grey else 3
+    return {
+        "name": network,
+        "heads": heads.split(","),
+        "input": {
+            "size": size,
+            "colour": "grey" if grey else "RGB",
+            "mean": [0.5] * channels,
+            "std": [0.25] * channels,
+        },
+        "network": {"family": network},
+        "data": [{"path": str(path), "per_batch": share} for path in data],
+        "train": {"steps": steps, "evaluate_every": max(1, min(steps, total // batch))},
+    }
+
+
+def _finish(out: Path) -> None:
+    """Say what lies in the folder; draw the curves."""
+    from mien.errors import MissingExtraError
+    from mien.training.curves import draw_curves
+
     typer.echo(f"checkpoints: {out / 'best.safetensors'}, {out / 'last.safetensors'}")
+    try:
+        typer.echo(f"curves: {draw_curves(out)}")
+    except MissingExtraError as error:
+        typer.echo(f"no curves: {error}")

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mien.images import InputSpec
-from mien.training.recipe import AugmentTable
+from mien.training.tables import AugmentTable
 
 
 def centre_crop(chips: Tensor, size: int) -> Tensor:
@@ -39,7 +39,7 @@ def augment(
         chips: ``uint8``, ``(n, channels, packed, packed)``, with the border of packing.
         spec: Size, mean and std of the network.
         table: How strong.
-        generator: Source of all randomness.
+        generator: Source of all randomness, on the device of the chips.
 
     Returns:
         ``float32``, ``(n, channels, size, size)``, normalised.
@@ -49,28 +49,28 @@ def augment(
     x = _light(x, table, generator)
     if table.noise > 0:
         sigma = _uniform(len(x), 0.0, table.noise, generator).view(-1, 1, 1, 1)
-        x = x + sigma * torch.randn(x.shape, generator=generator)
+        x = x + sigma * torch.randn(x.shape, generator=generator, device=x.device)
     x = _erase(x.clamp(0.0, 1.0), table, generator)
-    mean = torch.tensor(spec.mean).view(1, -1, 1, 1)
-    std = torch.tensor(spec.std).view(1, -1, 1, 1)
+    mean = torch.tensor(spec.mean, device=x.device).view(1, -1, 1, 1)
+    std = torch.tensor(spec.std, device=x.device).view(1, -1, 1, 1)
     return (x - mean) / std
 
 
 def _uniform(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:
-    return low + (high - low) * torch.rand(n, generator=generator)
+    return low + (high - low) * torch.rand(n, generator=generator, device=generator.device)
 
 
 def _warp(x: Tensor, size: int, table: AugmentTable, generator: torch.Generator) -> Tensor:
     """Random rotation, scale, shift and mirror in one resampling."""
     n, _, packed, _ = x.shape
-    spread = table.rotate_deg / 2 * torch.randn(n, generator=generator)
+    spread = table.rotate_deg / 2 * torch.randn(n, generator=generator, device=x.device)
     angle = spread.clamp(-table.rotate_deg, table.rotate_deg) * (math.pi / 180)
     # Log-uniform: as many faces grow by a factor as shrink by it.
     reach = math.log1p(table.scale)
     zoom = torch.exp(_uniform(n, -reach, reach, generator)) * (size / packed)
-    mirror = torch.ones(n)
+    mirror = torch.ones(n, device=x.device)
     if table.flip:
-        mirror = 1.0 - 2.0 * (torch.rand(n, generator=generator) < 0.5).float()
+        mirror = 1.0 - 2.0 * (_uniform(n, 0.0, 1.0, generator) < 0.5).float()
     reach = 2 * table.shift * size / packed
     dx, dy = _uniform(n, -reach, reach, generator), _uniform(n, -reach, reach, generator)
     cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
@@ -83,10 +83,10 @@ def _warp(x: Tensor, size: int, table: AugmentTable, generator: torch.Generator)
 
 def _lower_resolution(x: Tensor, table: AugmentTable, generator: torch.Generator) -> Tensor:
     """Shrink and enlarge a random part of the batch: webcams, far faces, FER's 48 pixels."""
-    chosen = torch.nonzero(torch.rand(len(x), generator=generator) < table.low_resolution)[:, 0]
+    chosen = torch.nonzero(_uniform(len(x), 0.0, 1.0, generator) < table.low_resolution)[:, 0]
     if not len(chosen):
         return x
-    side = int(torch.randint(20, 65, (1,), generator=generator))
+    side = int(torch.randint(20, 65, (1,), generator=generator, device=x.device))
     small = F.interpolate(x[chosen], size=(side, side), mode="bilinear", antialias=True)
     result = x.clone()
     result[chosen] = F.interpolate(small, size=x.shape[-2:], mode="bilinear")
@@ -104,13 +104,13 @@ def _light(x: Tensor, table: AugmentTable, generator: torch.Generator) -> Tensor
 def _erase(x: Tensor, table: AugmentTable, generator: torch.Generator) -> Tensor:
     """Blank one rectangle a chosen face with its mean (Zhong et al., AAAI 2020)."""
     n, size = len(x), x.shape[-1]
-    chosen = torch.rand(n, generator=generator) < table.erase
+    chosen = _uniform(n, 0.0, 1.0, generator) < table.erase
     area = _uniform(n, 0.02, 0.2, generator)
     aspect = torch.exp(_uniform(n, -1.0, 1.0, generator))
     height, width = torch.sqrt(area * aspect), torch.sqrt(area / aspect)
-    top = torch.rand(n, generator=generator) * (1 - height)
-    left = torch.rand(n, generator=generator) * (1 - width)
-    line = (torch.arange(size) + 0.5) / size
+    top = _uniform(n, 0.0, 1.0, generator) * (1 - height)
+    left = _uniform(n, 0.0, 1.0, generator) * (1 - width)
+    line = (torch.arange(size, device=x.device) + 0.5) / size
     rows = (line >= top[:, None]) & (line < (top + height)[:, None])
     columns = (line >= left[:, None]) & (line < (left + width)[:, None])
     hole = rows[:, None, :, None] & columns[:, None, None, :] & chosen.view(-1, 1, 1, 1)

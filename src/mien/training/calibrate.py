@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mien.attributes.age import age_quantile
 from mien.attributes.decoders import softmax
 from mien.evaluation.metrics import coverage
 from mien.training.loader import Part
 from mien.training.recipe import Recipe
-from mien.training.validate import predict_logits
 
 TARGET_COVERAGE = 0.8
 
@@ -34,13 +33,20 @@ class Calibration:
     coverage: float | None
 
 
-def calibrate(network: nn.Module, parts: Sequence[Part], recipe: Recipe) -> Calibration:
-    """Fit on the validation splits; the test splits are never looked at."""
-    logits = [predict_logits(network, part, recipe.input, torch.device("cpu")) for part in parts]
+def calibrate(
+    logits: Sequence[Mapping[str, Tensor]], parts: Sequence[Part], recipe: Recipe
+) -> Calibration:
+    """Fit on answers for the validation splits; the test splits are never looked at.
+
+    Args:
+        logits: Logits over the labels by head, one mapping a part.
+        parts: Validation splits.
+        recipe: Of the model.
+    """
     temperature = {}
     for head in recipe.heads:
         rows = [
-            (answers[head], _target(part, head))
+            (answers[head].float(), _target(part, head))
             for answers, part in zip(logits, parts, strict=True)
         ]
         temperature[head] = best_temperature(
@@ -64,7 +70,8 @@ def calibrate(network: nn.Module, parts: Sequence[Part], recipe: Recipe) -> Cali
 def _target(part: Part, head: str) -> Tensor:
     """Mask or distribution over the head's classes, zeros without a label."""
     if head == "emotion":
-        return part.labels.emotion
+        # The filter "multi-target" marks several classes as right; as shares they sum to one.
+        return part.labels.emotion / part.labels.emotion.sum(1, keepdim=True).clamp(min=1)
     if head == "gender":
         return part.labels.gender
     years = part.labels.age_years

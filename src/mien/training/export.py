@@ -24,12 +24,12 @@ from mien.images import normalise
 from mien.models import HeadSpec, ModelSpec, Session
 from mien.models.registry import METADATA_KEY
 from mien.sinks.files import write_whole
-from mien.training.augment import centre_crop
+from mien.training.answers import Answering
+from mien.training.augment import centre_crop, scaled
 from mien.training.calibrate import Calibration, calibrate
-from mien.training.checkpoint import load_checkpoint, pick
-from mien.training.loader import Part, load_part
-from mien.training.loop import build_network
-from mien.training.recipe import HEAD_LABELS, Recipe
+from mien.training.loader import Part, load_parts
+from mien.training.recipe import Recipe
+from mien.training.state import load_run
 
 DECODERS = {"age": "age-distribution", "gender": "softmax", "emotion": "emotion"}
 PARITY_FACES = 256
@@ -112,16 +112,14 @@ def export(
     """
     if not out.parent.is_dir():
         raise OutputError(f"{out.parent}: no such folder")
-    tensors, meta = load_checkpoint(run, checkpoint)
-    recipe = Recipe.from_mapping(meta["recipe"])
-    network = build_network(recipe)
-    network.load_state_dict(pick(tensors, "average"))
-    network = fold_batch_norm(network.eval())
+    model, recipe = load_run(run, checkpoint)
+    network = fold_batch_norm(Answering(model).eval())
     if mirror:
         network = Mirrored(network).eval()
-    held_out = [load_part(table, "val", recipe.input) for table in recipe.data]
+    held_out = load_parts(recipe, "val")
 
-    fitted = calibrate(network, held_out, recipe)
+    logits = [predict(network, part, recipe) for part in held_out]
+    fitted = calibrate(logits, held_out, recipe)
     spec = _describe(recipe, fitted, out.name)
     # Under its final name only once it is known to be right.
     part = out.with_name(f".{out.name}.part")
@@ -162,13 +160,24 @@ def _describe(recipe: Recipe, fitted: Calibration, file: str) -> ModelSpec:
         heads={
             head: HeadSpec(
                 decoder=DECODERS[head],
-                labels=HEAD_LABELS[head],
+                labels=recipe.heads[head].labels,
                 temperature=fitted.temperature[head],
                 interval=fitted.interval if head == "age" else (0.1, 0.9),
             )
             for head in recipe.heads
         },
     )
+
+
+@torch.no_grad()
+def predict(network: nn.Module, part: Part, recipe: Recipe, batch: int = 256) -> dict[str, Tensor]:
+    """Logits over the labels of every head for one part, from what will be exported, in fp32."""
+    rows: dict[str, list[Tensor]] = {}
+    for start in range(0, len(part.chips), batch):
+        chips = centre_crop(part.chips[start : start + batch], recipe.input.size)
+        for head, logits in network(scaled(chips, recipe.input)).items():
+            rows.setdefault(head, []).append(logits)
+    return {head: torch.cat(parts) for head, parts in rows.items()}
 
 
 def fold_batch_norm(network: nn.Module) -> nn.Module:
@@ -190,7 +199,7 @@ def _write(network: nn.Module, recipe: Recipe, spec: ModelSpec, out: Path) -> No
     example = torch.zeros(2, channels, size, size)
     with _quiet_exporter():
         program = torch.onnx.export(
-            _Ordered(network, recipe.heads).eval(),
+            _Ordered(network, tuple(recipe.heads)).eval(),
             (example,),
             input_names=["image"],
             output_names=list(recipe.heads),

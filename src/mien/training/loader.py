@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,78 +11,14 @@ import torch
 from torch import Tensor
 
 from mien.config import MAX_AGE
-from mien.datasets import GENDERS, Record, soft_target
-from mien.errors import InputError
+from mien.datasets import GENDERS, Record
+from mien.errors import ConfigError, InputError
 from mien.images import InputSpec, to_grey
+from mien.training.distributed import rank, world
+from mien.training.labels import Labels, encode_labels, labelled
 from mien.training.packed import Packed
-from mien.training.recipe import DataTable
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Targets of a batch; a missing label is a row of zeros (or NaN for the age in years).
-
-    Attributes:
-        emotion: Vote shares, ``(n, 8)``.
-        gender: One-hot, ``(n, 2)``.
-        age_years: ``(n,)``, NaN where unknown.
-        age_bin: 1 for every age inside the labelled bin, ``(n, 101)``.
-    """
-
-    emotion: Tensor
-    gender: Tensor
-    age_years: Tensor
-    age_bin: Tensor
-
-    def __getitem__(self, index: Tensor) -> Labels:
-        return Labels(
-            self.emotion[index], self.gender[index], self.age_years[index], self.age_bin[index]
-        )
-
-    def to(self, device: torch.device) -> Labels:
-        """Move to a device."""
-        return Labels(
-            self.emotion.to(device),
-            self.gender.to(device),
-            self.age_years.to(device),
-            self.age_bin.to(device),
-        )
-
-    @staticmethod
-    def cat(parts: Sequence[Labels]) -> Labels:
-        """Join along the batch axis."""
-        return Labels(
-            torch.cat([p.emotion for p in parts]),
-            torch.cat([p.gender for p in parts]),
-            torch.cat([p.age_years for p in parts]),
-            torch.cat([p.age_bin for p in parts]),
-        )
-
-
-def encode_labels(records: Sequence[Record]) -> Labels:
-    """Turn label records into target tensors."""
-    emotion = torch.zeros(len(records), 8)
-    gender = torch.zeros(len(records), 2)
-    years = torch.full((len(records),), float("nan"))
-    bins = torch.zeros(len(records), MAX_AGE + 1)
-    for row, record in enumerate(records):
-        target = None if record.votes is None else soft_target(record.votes)
-        if target is not None:
-            emotion[row] = torch.tensor(target)
-        if record.gender is not None:
-            gender[row, GENDERS.index(record.gender)] = 1.0
-        if record.age_years is not None:
-            years[row] = min(record.age_years, float(MAX_AGE))
-        if record.age_range is not None:
-            low, high = record.age_range
-            bins[row, low : high + 1] = 1.0
-    return Labels(emotion, gender, years, bins)
-
-
-def _has_label(record: Record) -> bool:
-    usable_votes = record.votes is not None and soft_target(record.votes) is not None
-    others = (record.age_years, record.age_range, record.gender)
-    return usable_votes or any(label is not None for label in others)
+from mien.training.recipe import Recipe
+from mien.training.tables import DataTable, HeadTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +40,14 @@ class Part:
     table: DataTable
 
 
-def load_part(table: DataTable, split: str, spec: InputSpec) -> Part:
-    """Read one split of a packed data set.
+def load_part(
+    table: DataTable, split: str, spec: InputSpec, heads: Mapping[str, HeadTable]
+) -> Part:
+    """Read one split of a packed data set: the faces that answer at least one head.
 
     Raises:
         InputError: The folder is missing, cut for another chip size, or the split is empty.
+        ConfigError: The recipe names a vote filter that does not exist.
     """
     packed = Packed.load(Path(table.path))
     if packed.align.size != spec.size:
@@ -118,18 +57,69 @@ def load_part(table: DataTable, split: str, spec: InputSpec) -> Part:
     rows = [
         row
         for row, record in enumerate(packed.records)
-        if record.split == split and packed.found[row] and _has_label(record)
+        if record.split == split and packed.found[row]
     ]
     if not rows:
         raise InputError(f"{table.path}: the split {split!r} is empty")
+    labels = encode_labels([packed.records[row] for row in rows], heads, table.filter)
+    kept = torch.nonzero(labelled(labels, heads))[:, 0]
+    if not len(kept):
+        raise InputError(
+            f"{table.path}: no face of the split {split!r} has a label for {', '.join(heads)}"
+        )
+    rows = [rows[k] for k in kept.tolist()]
     chips = packed.chips[np.array(rows)]
     if spec.colour == "grey":
         chips = to_grey(chips)
     elif chips.shape[3] == 1:
         chips = np.repeat(chips, 3, axis=3)
-    records = [packed.records[row] for row in rows]
     planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(chips, 3, 1)))
-    return Part(packed.dataset, planes, encode_labels(records), records, table)
+    records = [packed.records[row] for row in rows]
+    return Part(packed.dataset, planes, labels[kept], records, table)
+
+
+def load_parts(recipe: Recipe, split: str) -> list[Part]:
+    """One split of every data set of a recipe; see `load_part`."""
+    return [load_part(table, split, recipe.input, recipe.heads) for table in recipe.data]
+
+
+def check_parts(parts: Sequence[Part], heads: Mapping[str, HeadTable]) -> None:
+    """Refuse training data from which a head, or a class of it, cannot be learnt.
+
+    Raises:
+        ConfigError: A head has no label at all, or a class has no face.
+    """
+    where = ", ".join(part.table.path for part in parts)
+    for head, table in heads.items():
+        if "distillation" in table.objective:
+            continue  # the teacher labels everything
+        counts = sum((_class_counts(part.labels, head, table) for part in parts), torch.zeros(1))
+        names = table.groups if head == "age" else GENDERS if head == "gender" else table.labels
+        if not counts.any():
+            raise ConfigError(f"[heads.{head}]: no training face has a label for it in {where}")
+        for name, count in zip(names, counts.tolist(), strict=False):
+            if not count:
+                raise ConfigError(
+                    f"[heads.{head}]: no training face is labelled {name!r} in {where}"
+                )
+    for part in parts:
+        ages = bool((~torch.isnan(part.labels.age_years)).any() or part.labels.age_bin.any())
+        if (part.table.mixup or part.table.cutmix) and "age" in heads and ages:
+            raise ConfigError(
+                f"{part.table.path}: mixup and cutmix blend class shares; {part.name} has ages. "
+                "Set both to 0."
+            )
+
+
+def _class_counts(labels: Labels, head: str, table: HeadTable) -> Tensor:
+    """Labelled faces by class; for plain ages one number for all."""
+    if head != "age":
+        return (labels.emotion if head == "emotion" else labels.gender).sum(0)
+    years = labels.age_years[~torch.isnan(labels.age_years)].round().long().clamp(0, MAX_AGE)
+    counts = torch.bincount(years, minlength=MAX_AGE + 1) + labels.age_bin.sum(0)
+    if not table.groups:
+        return counts.sum()[None]
+    return torch.stack([counts[g.low : g.high + 1].sum() for g in table.age_groups])
 
 
 def stream_seed(seed: int, stream: int, number: int) -> int:
@@ -141,7 +131,8 @@ class Mixer:
     """Says which rows make up batch number `step`: a pure function of seed and step.
 
     Every data set is walked through in shuffled rounds, each at its own pace, so a run that is
-    resumed at any step sees exactly the batches it would have seen.
+    resumed at any step sees exactly the batches it would have seen. Several processes take
+    neighbouring shares of one larger batch.
     """
 
     def __init__(self, parts: Sequence[Part], seed: int) -> None:
@@ -150,12 +141,12 @@ class Mixer:
         self._rounds: dict[tuple[int, int], Tensor] = {}
 
     def rows(self, step: int) -> list[Tensor]:
-        """Row numbers of every data set for one batch."""
-        return [self._rows(k, step) for k in range(len(self.parts))]
+        """Row numbers of every data set for the own share of one batch."""
+        return [self._rows(k, step * world() + rank()) for k in range(len(self.parts))]
 
-    def _rows(self, k: int, step: int) -> Tensor:
+    def _rows(self, k: int, share: int) -> Tensor:
         size, count = len(self.parts[k].records), self.parts[k].table.per_batch
-        wanted = torch.arange(step * count, (step + 1) * count)
+        wanted = torch.arange(share * count, (share + 1) * count)
         taken = [
             self._order(k, int(number))[wanted[wanted // size == number] % size]
             for number in torch.unique(wanted // size)

@@ -13,6 +13,7 @@ from mien.config import MAX_AGE
 from mien.datasets import EMOTIONS, GENDERS
 from mien.errors import ConfigError, did_you_mean
 from mien.images import InputSpec
+from mien.training.tables import AugmentTable, DataTable, HeadTable, TeacherTable, TrainTable
 
 S = TypeVar("S")
 
@@ -21,127 +22,14 @@ HEAD_LABELS: dict[str, tuple[str, ...]] = {
     "gender": GENDERS,
     "emotion": EMOTIONS,
 }
-"""Labels of the heads that a recipe may ask for."""
+"""Usual labels of the heads that a recipe may ask for; those of `emotion` may be others."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataTable:
-    """One ``[[data]]`` table: a packed folder and how much of every batch it fills."""
-
-    path: str
-    """Folder written by `mien prepare`, relative to where the command runs."""
-
-    per_batch: int
-    """Faces of this data set in every batch."""
-
-    mixup: float = 0.0
-    """Beta parameter of mixup within this data set; 0 is off (Zhang et al., ICLR 2018)."""
-
-    def __post_init__(self) -> None:
-        if self.per_batch < 1:
-            raise ConfigError(f"per_batch must be at least 1, got {self.per_batch}")
-        if self.mixup < 0:
-            raise ConfigError(f"mixup must not be negative, got {self.mixup}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainTable:
-    """The ``[train]`` table."""
-
-    steps: int
-    """Batches in the whole run."""
-
-    start: str = ""
-    """Folder of an earlier run whose best averaged weights are the start; empty: random ones."""
-
-    learning_rate: float = 0.1
-    """Highest rate, reached after the warm-up; falls to zero along a cosine."""
-
-    warmup: float = 0.1
-    """Share of the steps in which the rate climbs."""
-
-    momentum: float = 0.9
-    """Nesterov momentum of SGD."""
-
-    weight_decay: float = 5e-4
-    """On weights of convolutions and linear layers only."""
-
-    clip_norm: float = 5.0
-    """Gradients longer than this are shortened."""
-
-    ema: float = 0.999
-    """Decay of the averaged weights; these are evaluated and exported."""
-
-    seed: int = 7
-    """Decides weights, order and augmentation."""
-
-    evaluate_every: int = 400
-    """Steps between two looks at the validation split, each with a checkpoint."""
-
-    select: str = "score"
-    """Validation metric that picks the best checkpoint; ``age_mae`` counts downwards."""
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "evaluate_every"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.ema < 1:
-            raise ConfigError(f"ema must lie in [0, 1), got {self.ema}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LossTable:
-    """The ``[loss]`` table: weight of every term."""
-
-    emotion: float = 1.0
-    """Cross-entropy to the vote shares."""
-
-    gender: float = 0.5
-    """Cross-entropy."""
-
-    age_distribution: float = 0.5
-    """Cross-entropy to a normal distribution around the label (DLDL-v2)."""
-
-    age_sigma: float = 2.0
-    """Standard deviation of that distribution in years."""
-
-    age_expectation: float = 0.1
-    """Absolute error of the expected age, per year."""
-
-    age_bin: float = 0.5
-    """Negative log of the mass inside the labelled bin."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AugmentTable:
-    """The ``[augment]`` table; all of it happens to whole batches of tensors."""
-
-    rotate_deg: float = 12.0
-    """Standard deviation of the rotation is half of this; never more than this."""
-
-    scale: float = 0.15
-    """Up to this much larger or smaller."""
-
-    shift: float = 0.06
-    """Up to this share of the width, in both directions."""
-
-    flip: bool = True
-    """Mirror half of the faces."""
-
-    brightness: float = 0.25
-    """Up to this share of the full range is added."""
-
-    contrast: float = 0.35
-    """Contrast is multiplied by 1 plus or minus up to this."""
-
-    low_resolution: float = 0.4
-    """Probability of being shrunk to 20 to 64 px and enlarged again."""
-
-    noise: float = 0.02
-    """Highest standard deviation of added noise, full range is 1."""
-
-    erase: float = 0.3
-    """Probability that a rectangle of up to a fifth of the area is blanked."""
+OBJECTIVES: dict[str, dict[str, float]] = {
+    "age": {"label-distribution": 0.5, "expectation": 0.1, "bin-likelihood": 0.5},
+    "gender": {"cross-entropy": 0.5},
+    "emotion": {"cross-entropy": 1.0},
+}
+"""What a head is trained with when its recipe names no objective."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,26 +39,26 @@ class Recipe:
     Attributes:
         name: Name of the model that comes out.
         input: What the network sees.
-        heads: Heads to train, keys of `HEAD_LABELS`.
+        heads: What every head is trained with, by name; keys of `HEAD_LABELS`.
         family: Name in `mien.training.networks`.
         network: Options of that family.
         data: Packed data sets.
         train: Optimisation.
-        loss: Loss weights.
         augment: Augmentation.
+        teacher: Trained networks to learn from.
         license: Licence of the weights, for the manifest.
         source: One line on the training data, for the manifest.
     """
 
     name: str
     input: InputSpec
-    heads: tuple[str, ...]
+    heads: Mapping[str, HeadTable]
     family: str
     network: Mapping[str, Any]
     data: tuple[DataTable, ...]
     train: TrainTable
-    loss: LossTable = field(default_factory=LossTable)
     augment: AugmentTable = field(default_factory=AugmentTable)
+    teacher: TeacherTable = field(default_factory=TeacherTable)
     license: str = "unknown"
     source: str = ""
 
@@ -178,22 +66,14 @@ class Recipe:
         # The name becomes a file name and the header of a manifest table.
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
             raise ConfigError(f"a name has letters, digits, - and _ only, got {self.name!r}")
-        object.__setattr__(self, "heads", tuple(self.heads))
-        for head in self.heads:
-            if head not in HEAD_LABELS:
-                raise ConfigError(
-                    f"no head is called {head!r}.{did_you_mean(head, HEAD_LABELS)} "
-                    f"Known: {', '.join(HEAD_LABELS)}."
-                )
+        object.__setattr__(self, "heads", _heads(self.heads))
+        for head, table in self.heads.items():
+            _check_head(head, table)
         if not self.heads or not self.data:
             raise ConfigError("a recipe needs at least one head and one [[data]] table")
-        if len(set(self.heads)) != len(self.heads):
-            raise ConfigError(f"heads must be named once each, got {', '.join(self.heads)}")
-
-    @property
-    def classes(self) -> dict[str, int]:
-        """Number of classes of every head."""
-        return {head: len(HEAD_LABELS[head]) for head in self.heads}
+        learns = any("distillation" in table.objective for table in self.heads.values())
+        if learns and not self.teacher.runs:
+            raise ConfigError("the objective 'distillation' needs a [teacher] table with runs")
 
     @property
     def batch_size(self) -> int:
@@ -207,10 +87,7 @@ class Recipe:
         Raises:
             ConfigError: The file cannot be read, a key is unknown or missing, or a value is wrong.
         """
-        try:
-            table = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read as TOML: {error}") from error
+        table = read_toml(path)
         try:
             return cls.from_mapping(table)
         except ConfigError as error:
@@ -232,20 +109,18 @@ class Recipe:
             "input": _build(InputSpec, "input", top.pop("input", {})),
             "data": tuple(_build(DataTable, "data", part) for part in data),
             "train": _build(TrainTable, "train", top.pop("train", {})),
-            "loss": _build(LossTable, "loss", top.pop("loss", {})),
             "augment": _build(AugmentTable, "augment", top.pop("augment", {})),
+            "teacher": _build(TeacherTable, "teacher", top.pop("teacher", {})),
             "family": network.pop("family", "multihead"),
             "network": network,
-            "heads": top.pop("heads", ()),
+            "heads": top.pop("heads", {}),
         }
         for key in ("name", "license", "source"):
             if key in top:
                 values[key] = top.pop(key)
         for key in top:
-            known = [f.name for f in fields(cls)]
+            known = [f.name for f in fields(cls) if f.name != "family"]
             raise ConfigError(f"a recipe has no key {key!r}.{did_you_mean(key, known)}")
-        if isinstance(values["heads"], str):
-            raise ConfigError("heads must be a list of text")
         if "name" not in values:
             raise ConfigError("a recipe needs the key 'name'")
         return cls(**values)
@@ -255,6 +130,87 @@ class Recipe:
         table = asdict(self)
         table["network"] = {"family": table.pop("family"), **table["network"]}
         return table
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Parse a recipe without looking at its keys.
+
+    Raises:
+        ConfigError: The file cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as TOML: {error}") from error
+
+
+def change(table: dict[str, Any], text: str) -> None:
+    """Set one key of a parsed recipe, e.g. ``train.learning_rate=0.05`` or ``data.0.mixup=0.2``.
+
+    Args:
+        table: Changed in place.
+        text: Keys with dots between them, ``=``, and a TOML value; other text is taken as it is.
+
+    Raises:
+        ConfigError: There is no ``=``, or the keys lead through something that is no table.
+    """
+    keys, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"a change looks like train.steps=500, got {text!r}")
+    try:
+        parsed: Any = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    *path, last = keys.strip().split(".")
+    place: Any = table
+    for key in path:
+        if isinstance(place, list) and key.isdecimal() and int(key) < len(place):
+            place = place[int(key)]
+        elif isinstance(place, dict) and isinstance(place.setdefault(key, {}), dict | list):
+            place = place[key]
+        else:
+            raise ConfigError(f"{text!r}: {key!r} is no table of the recipe")
+    if not isinstance(place, dict):
+        raise ConfigError(f"{text!r}: name the number of the entry, e.g. data.0.{last}=…")
+    place[last] = parsed
+
+
+def _heads(value: object) -> dict[str, HeadTable]:
+    """``heads = ["age", "gender"]`` for the usual ones, or one table a head."""
+    if isinstance(value, list | tuple):
+        if len(set(value)) != len(value):
+            raise ConfigError(f"heads must be named once each, got {', '.join(map(str, value))}")
+        value = {str(name): {} for name in value}
+    if not isinstance(value, Mapping):
+        raise ConfigError("heads must be a list of names, or one [heads.NAME] table each")
+    heads = {}
+    for name, table in value.items():
+        if isinstance(table, HeadTable):
+            heads[name] = table
+            continue
+        if name not in HEAD_LABELS:
+            raise ConfigError(
+                f"no head is called {name!r}.{did_you_mean(name, HEAD_LABELS)} "
+                f"Known: {', '.join(HEAD_LABELS)}."
+            )
+        usual = {"labels": HEAD_LABELS[name], "objective": OBJECTIVES[name]}
+        heads[name] = _build(HeadTable, f"heads.{name}", usual | _table(f"heads.{name}", table))
+    return heads
+
+
+def _check_head(name: str, table: HeadTable) -> None:
+    if name not in HEAD_LABELS:
+        raise ConfigError(
+            f"no head is called {name!r}.{did_you_mean(name, HEAD_LABELS)} "
+            f"Known: {', '.join(HEAD_LABELS)}."
+        )
+    if name != "emotion" and table.labels != HEAD_LABELS[name]:
+        hint = " Use 'groups' for age groups." if name == "age" else ""
+        raise ConfigError(f"[heads.{name}]: only the labels of 'emotion' can be chosen.{hint}")
+    if table.groups and name != "age":
+        raise ConfigError(f"[heads.{name}]: only 'age' has groups")
+    if not table.objective:
+        raise ConfigError(f"[heads.{name}] needs an objective")
 
 
 def _table(name: str, value: object) -> dict[str, Any]:

@@ -2,73 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from torch import nn
 
-from mien.datasets import majority
+from mien.datasets import GENDERS
+from mien.datasets.ferplus_votes import ferplus_target
 from mien.evaluation.metrics import accuracy, macro_f1, mean_absolute_error
 from mien.images import InputSpec
+from mien.training.answers import Model
 from mien.training.augment import centre_crop, scaled
+from mien.training.labels import emotion_target
 from mien.training.loader import Part
-from mien.training.objectives import expected_age
+from mien.training.objectives.ages import expected_age
+from mien.training.recipe import Recipe
+from mien.training.tables import HeadTable
+
+Metrics = dict[str, tuple[int, float]]
 
 
 @torch.no_grad()
 def predict_logits(
-    network: nn.Module, part: Part, spec: InputSpec, device: torch.device, batch: int = 256
+    model: Model, part: Part, spec: InputSpec, device: torch.device, batch: int = 256
 ) -> dict[str, torch.Tensor]:
-    """Logits of every head for one part, in fp32 on the CPU."""
-    network.eval()
+    """Logits over the labels of every head for one part, in fp32 on the CPU."""
+    model.eval()
     rows: dict[str, list[torch.Tensor]] = {}
     for start in range(0, len(part.chips), batch):
         chips = centre_crop(part.chips[start : start + batch], spec.size)
         x = scaled(chips.to(device), spec).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
-            answers = network(x)
-        for name, logits in answers.items():
+            columns = model(x)
+        for name, logits in model.logits(columns).items():
             rows.setdefault(name, []).append(logits.float().cpu())
     return {name: torch.cat(parts) for name, parts in rows.items()}
 
 
+def emotion_classes(
+    part: Part, labels: Sequence[str]
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Class index of every face by the official filter, or by its single label; -1 for none."""
+    targets = [emotion_target(record, labels, "majority") for record in part.records]
+    return np.array([-1 if t is None else int(np.argmax(t)) for t in targets], np.int64)
+
+
+def _emotion(part: Part, head: HeadTable, logits: torch.Tensor) -> Metrics:
+    labels = emotion_classes(part, head.labels)
+    known = labels >= 0
+    metrics: Metrics = {}
+    if known.any():
+        answer = logits.argmax(1).numpy()[known]
+        n = int(known.sum())
+        metrics["emotion_accuracy"] = n, accuracy(labels[known], answer)
+        metrics["emotion_f1"] = n, macro_f1(labels[known], answer, len(head.labels))
+    shares = [
+        None if r.votes is None else ferplus_target(r.votes, "shares", head.labels)
+        for r in part.records
+    ]
+    rows = [k for k, share in enumerate(shares) if share is not None]
+    if rows:
+        truth = np.array([shares[k] for k in rows])
+        answer = torch.softmax(logits, 1).numpy()[rows]
+        metrics["emotion_mae"] = len(rows), mean_absolute_error(truth, answer)
+    return metrics
+
+
+def _gender(part: Part, logits: torch.Tensor) -> Metrics:
+    labels = part.labels.gender.numpy()
+    known = labels.sum(1) > 0
+    if not known.any():
+        return {}
+    value = accuracy(labels.argmax(1)[known], logits.argmax(1).numpy()[known])
+    return {"gender_accuracy": (int(known.sum()), value)}
+
+
+def _age(part: Part, head: HeadTable, logits: torch.Tensor) -> Metrics:
+    years = part.labels.age_years.numpy()
+    known = ~np.isnan(years)
+    if not known.any():
+        return {}
+    n = int(known.sum())
+    answer = expected_age(logits).numpy()[known]
+    metrics: Metrics = {"age_mae": (n, mean_absolute_error(years[known], answer))}
+    if head.groups:
+        p = torch.softmax(logits, 1).numpy()[known]
+        mass = np.stack([p[:, g.low : g.high + 1].sum(1) for g in head.age_groups], 1)
+        edges = [g.low for g in head.age_groups][1:]
+        right = np.digitize(years[known].round(), edges)
+        metrics["age_group_accuracy"] = n, accuracy(right, mass.argmax(1))
+    return metrics
+
+
 def validate(
-    network: nn.Module, parts: Sequence[Part], spec: InputSpec, device: torch.device
+    model: Model, parts: Sequence[Part], recipe: Recipe, device: torch.device
 ) -> dict[str, float]:
     """Metrics over all parts that carry the labels; `score` joins them into one number."""
-    metrics: dict[str, list[tuple[int, float]]] = {}
+    logits = [predict_logits(model, part, recipe.input, device) for part in parts]
+    return score(parts, recipe.heads, logits)
 
-    def add(name: str, n: int, value: float) -> None:
-        metrics.setdefault(name, []).append((n, value))
 
-    for part in parts:
-        logits = predict_logits(network, part, spec, device)
-        votes = [record.votes for record in part.records]
-        kept = [(k, majority(v)) for k, v in enumerate(votes) if v is not None]
-        named = [(k, label) for k, label in kept if label is not None]
-        if named and "emotion" in logits:
-            rows, labels = (np.array(column) for column in zip(*named, strict=True))
-            answer = logits["emotion"].argmax(1).numpy()[rows]
-            add("emotion_accuracy", len(rows), accuracy(labels, answer))
-            add("emotion_f1", len(rows), macro_f1(labels, answer, 8))
-        gender = part.labels.gender.numpy()
-        known = gender.sum(1) > 0
-        if known.any() and "gender" in logits:
-            answer = logits["gender"].argmax(1).numpy()
-            add(
-                "gender_accuracy",
-                int(known.sum()),
-                accuracy(gender.argmax(1)[known], answer[known]),
-            )
-        years = part.labels.age_years.numpy()
-        known = ~np.isnan(years)
-        if known.any() and "age" in logits:
-            answer = expected_age(logits["age"]).numpy()
-            add("age_mae", int(known.sum()), mean_absolute_error(years[known], answer[known]))
+def score(
+    parts: Sequence[Part],
+    heads: Mapping[str, HeadTable],
+    logits: Sequence[Mapping[str, torch.Tensor]],
+) -> dict[str, float]:
+    """Metrics of given answers, every one weighted by its number of faces."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for part, answers in zip(parts, logits, strict=True):
+        metrics: Metrics = {}
+        if "emotion" in heads:
+            metrics |= _emotion(part, heads["emotion"], answers["emotion"])
+        if "gender" in heads:
+            metrics |= _gender(part, answers["gender"])
+        if "age" in heads:
+            metrics |= _age(part, heads["age"], answers["age"])
+        for name, pair in metrics.items():
+            found.setdefault(name, []).append(pair)
     result = {
         name: sum(n * v for n, v in pairs) / sum(n for n, _ in pairs)
-        for name, pairs in metrics.items()
+        for name, pairs in found.items()
     }
     # Twenty years of age error weigh as much as all of the expression accuracy.
     result["score"] = (
@@ -77,3 +130,28 @@ def validate(
         - result.get("age_mae", 0.0) / 20
     )
     return result
+
+
+def metric_names(parts: Sequence[Part], heads: Mapping[str, HeadTable]) -> list[str]:
+    """Metrics that the validation labels allow, for the recipe key ``select``."""
+    few = [_first(part) for part in parts]
+    columns = {"age": 101, "gender": len(GENDERS)}
+    zeros = [
+        {
+            head: torch.zeros(len(part.records), columns.get(head, len(table.labels)))
+            for head, table in heads.items()
+        }
+        for part in few
+    ]
+    return list(score(few, heads, zeros))
+
+
+def _first(part: Part, count: int = 2000) -> Part:
+    """The first faces of a part: enough to see which labels it has."""
+    return Part(
+        part.name,
+        part.chips[:count],
+        part.labels[slice(0, count)],
+        part.records[:count],
+        part.table,
+    )

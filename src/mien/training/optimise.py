@@ -1,0 +1,140 @@
+"""Optimisers, learning rates, sharpness-aware minimisation and the average of the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mien.training.tables import TrainTable
+
+
+def make_optimiser(model: nn.Module, table: TrainTable) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum, Adam or AdamW over everything that is not frozen."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": table.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if table.optimiser == "sgd":
+        return torch.optim.SGD(
+            groups, lr=table.learning_rate, momentum=table.momentum, nesterov=table.momentum > 0
+        )
+    kind = torch.optim.Adam if table.optimiser == "adam" else torch.optim.AdamW
+    return kind(groups, lr=table.learning_rate)
+
+
+class Schedule:
+    """Sets the learning rate before every step.
+
+    Args:
+        optimiser: Whose rate is set.
+        table: Which schedule.
+    """
+
+    def __init__(self, optimiser: torch.optim.Optimizer, table: TrainTable) -> None:
+        self.optimiser = optimiser
+        self.table = table
+        self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimiser, mode="max", factor=table.factor, patience=table.plateau
+        )
+
+    @property
+    def rate(self) -> float:
+        """The rate of the last step."""
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    def before_step(self, step: int) -> None:
+        """Set the rate of step number `step`."""
+        if self.table.schedule != "plateau":
+            for group in self.optimiser.param_groups:
+                group["lr"] = learning_rate(self.table, step)
+
+    def after_evaluation(self, value: float) -> None:
+        """Lower the rate when `value`, of which more is better, has stopped rising."""
+        if self.table.schedule == "plateau":
+            self._plateau.step(value)
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs, JSON-ready."""
+        if self.table.schedule != "plateau":
+            return {}
+        wanted = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
+        return {"rate": self.rate} | {key: self._plateau.state_dict()[key] for key in wanted}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        if not state:
+            return
+        for group in self.optimiser.param_groups:
+            group["lr"] = state["rate"]
+        self._plateau.load_state_dict({k: v for k, v in state.items() if k != "rate"})
+
+
+def learning_rate(table: TrainTable, step: int) -> float:
+    """Rate of one step: linear climb and cosine (one-cycle), cosine alone, or constant."""
+    if table.schedule == "constant":
+        return table.learning_rate
+    climb = max(1, round(table.warmup * table.steps)) if table.schedule == "one-cycle" else 0
+    if step < climb:
+        return table.learning_rate * (step + 1) / climb
+    progress = (step - climb) / max(1, table.steps - climb)
+    return table.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+@contextmanager
+def _still_statistics(model: nn.Module) -> Iterator[None]:
+    """Batch norm learns no running statistics from the perturbed weights."""
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    kept = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, kept, strict=True):
+            norm.momentum = momentum
+
+
+def sharpness_aware(model: nn.Module, radius: float, backward: Callable[[], object]) -> None:
+    """Replace the gradient by the one at the worst point within `radius`.
+
+    Foret, Kleiner, Mobahi, Neyshabur, "Sharpness-Aware Minimization for Efficiently Improving
+    Generalization", ICLR 2021, algorithm 1.
+
+    Args:
+        model: Holds the gradient of the present point.
+        radius: Length of the step uphill.
+        backward: Computes the gradient anew.
+    """
+    with torch.no_grad():
+        touched = [p for p in model.parameters() if p.grad is not None]
+        length = torch.stack([p.grad.norm() for p in touched if p.grad is not None]).norm()
+        steps = [p.grad * (radius / (length + 1e-12)) for p in touched if p.grad is not None]
+        for parameter, step in zip(touched, steps, strict=True):
+            parameter.add_(step)
+            parameter.grad = None
+    with _still_statistics(model):
+        backward()
+    with torch.no_grad():
+        for parameter, step in zip(touched, steps, strict=True):
+            parameter.sub_(step)
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    """Move the averaged weights towards the present ones."""
+    # Early weights are noise: the average starts short and grows to its full length.
+    decay = min(decay, (1 + step) / (10 + step))
+    pairs: Iterator[tuple[Tensor, Tensor]] = zip(
+        average.state_dict().values(), model.state_dict().values(), strict=True
+    )
+    for old, new in pairs:
+        if old.dtype.is_floating_point:
+            old.lerp_(new, 1 - decay)
+        else:
+            old.copy_(new)

@@ -1,0 +1,128 @@
+"""A run on disk: ``last`` holds everything to go on from, ``best`` the weights to use."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mien.errors import InputError
+from mien.training.answers import Model, build_model
+from mien.training.checkpoint import load_checkpoint, pick, save_checkpoint
+from mien.training.optimise import Schedule, make_optimiser
+from mien.training.recipe import Recipe
+
+
+@dataclass(slots=True)
+class Run:
+    """Everything that changes while a model is trained."""
+
+    model: Model
+    average: Model
+    optimiser: torch.optim.Optimizer
+    schedule: Schedule
+    step: int = 0
+    best: float = -math.inf
+    stale: int = 0
+    """Evaluations since the last best one."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+def new_run(recipe: Recipe, device: torch.device) -> Run:
+    """Start with random weights, or with those of an earlier run.
+
+    Raises:
+        InputError: The earlier run is missing or has another network.
+        ConfigError: The recipe's network or objectives do not fit.
+    """
+    model = build_model(recipe)
+    if recipe.train.start:
+        _load_start(model, Path(recipe.train.start))
+    model = model.to(device)
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    optimiser = make_optimiser(model, recipe.train)
+    average = copy.deepcopy(model).requires_grad_(False)
+    return Run(model, average, optimiser, Schedule(optimiser, recipe.train))
+
+
+def _load_start(model: nn.Module, folder: Path) -> None:
+    load_weights(model, pick(load_checkpoint(folder, "best")[0], "average"), folder)
+
+
+def load_weights(model: nn.Module, weights: dict[str, torch.Tensor], folder: Path) -> None:
+    """Fill a model with the weights of a checkpoint.
+
+    Raises:
+        InputError: They belong to another network.
+    """
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder}: its network is another one: {reason}") from error
+
+
+def load_run(folder: Path, checkpoint: str = "best") -> tuple[Model, Recipe]:
+    """The averaged weights of a run, ready to answer, and its recipe.
+
+    Raises:
+        InputError: There is no such run, or it is damaged.
+    """
+    tensors, meta = load_checkpoint(folder, checkpoint)
+    recipe = Recipe.from_mapping(meta["recipe"])
+    model = build_model(recipe)
+    load_weights(model, pick(tensors, "average"), folder)
+    return model.eval(), recipe
+
+
+def save_run(run: Run, recipe: Recipe, folder: Path, *, improved: bool) -> None:
+    """Write ``last``, and ``best`` when the chosen metric improved."""
+    state = {f"network/{k}": v for k, v in run.model.state_dict().items()}
+    state |= {f"average/{k}": v for k, v in run.average.state_dict().items()}
+    names = {id(p): name for name, p in run.model.named_parameters()}
+    for parameter, slots in run.optimiser.state.items():
+        for slot, value in slots.items():
+            if isinstance(value, torch.Tensor):
+                state[f"optimiser/{slot}/{names[id(parameter)]}"] = value
+    meta = {
+        "recipe": recipe.to_mapping(),
+        "step": run.step,
+        "best": run.best,
+        "stale": run.stale,
+        "schedule": run.schedule.state(),
+        "metrics": run.metrics,
+    }
+    save_checkpoint(folder, "last", state, meta)
+    if improved:
+        weights = {key: value for key, value in state.items() if key.startswith("average/")}
+        save_checkpoint(folder, "best", weights, meta)
+
+
+def restore_run(run: Run, recipe: Recipe, folder: Path) -> None:
+    """Continue from ``last``.
+
+    Raises:
+        InputError: There is none, or another recipe made it.
+    """
+    tensors, meta = load_checkpoint(folder, "last")
+    if meta["recipe"] != json.loads(json.dumps(recipe.to_mapping())):
+        raise InputError(f"{folder}: the run there was made by another recipe")
+    load_weights(run.model, pick(tensors, "network"), folder)
+    load_weights(run.average, pick(tensors, "average"), folder)
+    for key, value in pick(tensors, "optimiser").items():
+        slot, _, name = key.partition("/")
+        parameter = run.model.get_parameter(name)
+        # Adam counts its steps on the CPU, wherever the parameter is.
+        place = value.device if value.ndim == 0 else parameter.device
+        run.optimiser.state[parameter][slot] = value.to(place)
+    run.schedule.restore(meta["schedule"])
+    run.step, run.best, run.stale = meta["step"], meta["best"], meta["stale"]
+    run.metrics = meta["metrics"]

@@ -1,0 +1,249 @@
+"""The tables of a recipe. Every field is a key of the TOML file; its text is the manual."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mien.config import AgeGroup, check_age_groups
+from mien.datasets import EMOTIONS
+from mien.errors import ConfigError, did_you_mean
+
+SCHEDULES = ("one-cycle", "cosine", "plateau", "constant")
+OPTIMISERS = ("sgd", "adam", "adamw")
+PRECISIONS = ("bf16", "fp32")
+
+
+def choose(key: str, value: str, known: tuple[str, ...]) -> None:
+    """Refuse a word that is not among the known ones.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if value not in known:
+        raise ConfigError(
+            f"{key} must be one of {', '.join(known)}; got {value!r}.{did_you_mean(value, known)}"
+        )
+
+
+def check_share(key: str, value: float) -> None:
+    """Refuse what is no share.
+
+    Raises:
+        ConfigError: It lies outside 0 to 1.
+    """
+    if not 0 <= value <= 1:
+        raise ConfigError(f"{key} must lie between 0 and 1, got {value}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataTable:
+    """One ``[[data]]`` table: a packed folder and how much of every batch it fills."""
+
+    path: str
+    """Folder written by `mien prepare`, relative to where the command runs."""
+
+    per_batch: int
+    """Faces of this data set in every batch (of every process, when there are several)."""
+
+    dataset: str = ""
+    """Name of the reader, for `mien prepare --recipe`."""
+
+    source: str = ""
+    """Where the data set lies, for `mien prepare --recipe`."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the reader, the table ``[data.options]``."""
+
+    filter: str = "soft"
+    """How FER+ votes become a target; see `mien.datasets.ferplus_target`."""
+
+    mixup: float = 0.0
+    """Beta parameter of mixup within this data set; 0 is off (Zhang et al., ICLR 2018)."""
+
+    cutmix: float = 0.0
+    """Beta parameter of cutmix within this data set; 0 is off (Yun et al., ICCV 2019)."""
+
+    def __post_init__(self) -> None:
+        if self.per_batch < 1:
+            raise ConfigError(f"per_batch must be at least 1, got {self.per_batch}")
+        for key in ("mixup", "cutmix"):
+            if getattr(self, key) < 0:
+                raise ConfigError(f"{key} must not be negative, got {getattr(self, key)}")
+        if self.mixup and self.cutmix:
+            raise ConfigError("a data set takes mixup or cutmix, not both")
+        if not isinstance(self.options, Mapping):
+            raise ConfigError(f"options must be a table [data.options], got {self.options!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadTable:
+    """One ``[heads.NAME]`` table: a question and what its answer is trained with."""
+
+    labels: tuple[str, ...] = EMOTIONS
+    """Classes of the expression head, in the order of its outputs; any words."""
+
+    groups: tuple[str, ...] = ()
+    """Age groups as classes of the age head, e.g. ``["0-12", "13-25", "26-59", "60+"]``."""
+
+    objective: Mapping[str, float] = field(default_factory=dict)
+    """Names in `mien.training.objectives` with their weights; a single name has weight 1."""
+
+    sigma: float = 2.0
+    """label-distribution: standard deviation around the labelled age, in years."""
+
+    smoothing: float = 0.1
+    """label-smoothing: share of the target that is spread over all classes."""
+
+    gamma: float = 2.0
+    """focal: how much easy faces count less."""
+
+    variance: float = 0.05
+    """mean-variance: weight of the variance beside the squared error of the mean."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.objective, str):
+            object.__setattr__(self, "objective", {self.objective: 1.0})
+        if not isinstance(self.objective, Mapping):
+            raise ConfigError(f"objective must be a name or a table, got {self.objective!r}")
+        for name, weight in self.objective.items():
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
+                raise ConfigError(f"the weight of objective {name!r} must be a number from 0 on")
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
+            raise ConfigError(f"a head needs two or more different labels, got {self.labels}")
+        if self.groups:
+            check_age_groups(self.age_groups)
+        if self.sigma <= 0:
+            raise ConfigError(f"sigma must be positive, got {self.sigma}")
+        check_share("smoothing", self.smoothing)
+
+    @property
+    def age_groups(self) -> tuple[AgeGroup, ...]:
+        """The age groups, youngest first as they must be written."""
+        return tuple(AgeGroup.parse(text) for text in self.groups)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeacherTable:
+    """The ``[teacher]`` table, for the objective ``distillation``."""
+
+    runs: tuple[str, ...] = ()
+    """Folders of trained networks; their probabilities are averaged."""
+
+    temperature: float = 2.0
+    """Both sides are softened by this (Hinton, Vinyals, Dean, 2015)."""
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0:
+            raise ConfigError(f"temperature must be positive, got {self.temperature}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainTable:
+    """The ``[train]`` table."""
+
+    steps: int
+    """Batches in the whole run."""
+
+    start: str = ""
+    """Folder of an earlier run whose best averaged weights are the start; empty: random ones."""
+
+    optimiser: str = "sgd"
+    """sgd (with Nesterov momentum), adam or adamw."""
+
+    schedule: str = "one-cycle"
+    """one-cycle (climb, then a cosine), cosine, plateau (see `factor`) or constant."""
+
+    learning_rate: float = 0.1
+    """Highest rate."""
+
+    warmup: float = 0.1
+    """one-cycle: share of the steps in which the rate climbs."""
+
+    factor: float = 0.1
+    """plateau: the rate is multiplied by this when `select` has stopped improving."""
+
+    plateau: int = 2
+    """plateau: evaluations without improvement before that happens."""
+
+    patience: int = 0
+    """Evaluations without improvement of `select` that end the run early; 0 never does."""
+
+    momentum: float = 0.9
+    """Nesterov momentum of SGD."""
+
+    weight_decay: float = 5e-4
+    """On weights of convolutions and linear layers only."""
+
+    clip_norm: float = 5.0
+    """Gradients longer than this are shortened."""
+
+    ema: float = 0.999
+    """Decay of the averaged weights; these are evaluated and exported."""
+
+    sam: float = 0.0
+    """Radius of sharpness-aware minimisation; 0 is off (Foret et al., ICLR 2021)."""
+
+    sam_from: float = 0.67
+    """Share of the run after which it begins; every step then costs two."""
+
+    precision: str = "bf16"
+    """bf16 runs convolutions in bfloat16 under autocast; fp32 does not."""
+
+    seed: int = 7
+    """Decides weights, order and augmentation."""
+
+    evaluate_every: int = 400
+    """Steps between two looks at the validation split, each with a checkpoint."""
+
+    select: str = "score"
+    """Validation metric that picks the best checkpoint; names in ``_mae`` count downwards."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "evaluate_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.ema < 1:
+            raise ConfigError(f"ema must lie in [0, 1), got {self.ema}")
+        choose("optimiser", self.optimiser, OPTIMISERS)
+        choose("schedule", self.schedule, SCHEDULES)
+        choose("precision", self.precision, PRECISIONS)
+        check_share("sam_from", self.sam_from)
+        for name in ("sam", "patience", "plateau"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        if not 0 < self.factor < 1:
+            raise ConfigError(f"factor must lie between 0 and 1, got {self.factor}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentTable:
+    """The ``[augment]`` table; all of it happens to whole batches of tensors."""
+
+    rotate_deg: float = 12.0
+    """Standard deviation of the rotation is half of this; never more than this."""
+
+    scale: float = 0.15
+    """Up to this much larger or smaller."""
+
+    shift: float = 0.06
+    """Up to this share of the width, in both directions."""
+
+    flip: bool = True
+    """Mirror half of the faces."""
+
+    brightness: float = 0.25
+    """Up to this share of the full range is added."""
+
+    contrast: float = 0.35
+    """Contrast is multiplied by 1 plus or minus up to this."""
+
+    low_resolution: float = 0.4
+    """Probability of being shrunk to 20 to 64 px and enlarged again."""
+
+    noise: float = 0.02
+    """Highest standard deviation of added noise, full range is 1."""
+
+    erase: float = 0.3
+    """Probability that a rectangle of up to a fifth of the area is blanked."""
