@@ -7,42 +7,53 @@ Measurement and Mitigation", WACV 2021.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from mien.config import MAX_AGE
 from mien.datasets.files import FileTree, csv_table
 from mien.datasets.records import SPLITS, DropCounter, Record, datasets
-from mien.errors import InputError
+from mien.errors import ConfigError, InputError
 
 LABEL_FILE = "fairface_label_train.csv"
+LABEL_FILES = {LABEL_FILE: "train", "fairface_label_val.csv": "test"}
+"""The published parts. Figures are reported on the second, so it is our test part."""
+
 COLUMNS = ("file", "age", "gender", "race")
 ENDINGS = (".webp", ".jpg", ".jpeg", ".png")
 
 
 @datasets.register("fairface")
 class FairFace:
-    """Images under ``train/`` with ``fairface_label_train.csv`` beside them.
+    """Images under ``train/`` and ``val/`` with ``fairface_label_{train,val}.csv`` beside them.
 
-    A column ``split`` in the label file decides the split; without it, every row is ``train``.
+    A column ``split`` in a label file decides the split. Without it, the published validation part
+    is ``test``, on which figures are reported, and a hashed share of the training part is ``val``:
+    a test part must never choose a model.
 
     Args:
         path: Folder or archives, see `FileTree`.
+        validation: That share, from 0 to below 1.
 
     Raises:
-        InputError: The label file is missing, or lacks a column, or has a wrong row.
+        InputError: Both label files are missing, or one lacks a column or has a wrong row.
+        ConfigError: `validation` is no such share.
     """
 
     name = "fairface"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, validation: float = 0.1) -> None:
+        if not 0 <= validation < 1:
+            raise ConfigError(f"validation must be at least 0 and below 1, got {validation}")
         self._tree = FileTree(path, "fairface")
         self._drop = DropCounter()
         self.dropped = self._drop.counts
+        self._validation = validation
         folder = path if path.is_dir() else path.parent
-        self._labels = folder / LABEL_FILE
-        if not self._labels.is_file():
-            raise InputError(f"{self._labels} is missing")
+        self._labels = [folder / file for file in LABEL_FILES if (folder / file).is_file()]
+        if not self._labels:
+            raise InputError(f"{folder / LABEL_FILE} is missing")
 
     def records(self) -> Iterator[Record]:
         """Yield every row whose image is there."""
@@ -52,23 +63,30 @@ class FairFace:
             "/".join(name.split("/")[-2:]).rsplit(".", 1)[0]: name
             for name in self._tree.names(ENDINGS)
         }
-        for where, row in csv_table(self._labels, COLUMNS):
-            name = unlabelled.pop(row["file"].rsplit(".", 1)[0], None)
-            if name is None:
-                self._drop.add("row without an image")
-                continue
-            split = row.get("split") or "train"
-            gender = row["gender"].strip().lower()
-            if split not in SPLITS or gender not in ("female", "male"):
-                raise InputError(f"{where}: unknown split {split!r} or gender {gender!r}")
-            yield Record(
-                name=name,
-                split=split,
-                age_range=_age_range(row["age"], where),
-                gender=gender,
-                group=row["race"],
-            )
+        for labels in self._labels:
+            for where, row in csv_table(labels, COLUMNS):
+                key = row["file"].rsplit(".", 1)[0]
+                name = unlabelled.pop(key, None)
+                if name is None:
+                    self._drop.add("row without an image")
+                    continue
+                split = row.get("split") or self._split(key, LABEL_FILES[labels.name])
+                gender = row["gender"].strip().lower()
+                if split not in SPLITS or gender not in ("female", "male"):
+                    raise InputError(f"{where}: unknown split {split!r} or gender {gender!r}")
+                yield Record(
+                    name=name,
+                    split=split,
+                    age_range=_age_range(row["age"], where),
+                    gender=gender,
+                    group=row["race"],
+                )
         self._drop.add("image without a row", len(unlabelled))
+
+    def _split(self, key: str, part: str) -> str:
+        if part == "train" and zlib.crc32(key.encode()) < self._validation * 2**32:
+            return "val"
+        return part
 
     def read(self, name: str) -> bytes:
         """Encoded bytes of one face."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,9 @@ from mien.errors import InputError, UnreadableMediaError
 
 BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
 """What reading a damaged or encrypted archive raises; RuntimeError is the missing password."""
+
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+"""How the names of images end in data sets that do not say so themselves, in small letters."""
 
 
 class FileTree:
@@ -35,18 +39,19 @@ class FileTree:
             raise InputError(f"{path}: no such file or folder")
         self.path = path
         self._archives: dict[str, zipfile.ZipFile] = {}
-        self._files: dict[str, Path] = {}
+        # Names, not paths: there are data sets of half a million files.
+        self._files: set[str] = set()
         if path.is_file():
             self._open(path)
             return
         archives = sorted(path.glob(f"{stem}.zip")) + sorted(path.glob(f"{stem}-*.zip"))
         for archive in archives:
             self._open(archive)
-        folder = path / stem if (path / stem).is_dir() else path
+        self._folder = path / stem if (path / stem).is_dir() else path
         if not archives:
-            for file in folder.rglob("*"):
-                if file.is_file():
-                    self._files[file.relative_to(folder).as_posix()] = file
+            for parent, _, files in os.walk(self._folder):
+                base = Path(parent).relative_to(self._folder).as_posix()
+                self._files.update(name if base == "." else f"{base}/{name}" for name in files)
         if not self._archives and not self._files:
             raise InputError(f"{path}: found neither files nor {stem}*.zip")
 
@@ -64,6 +69,32 @@ class FileTree:
         names = list(self._archives) + list(self._files)
         return sorted(name for name in names if name.lower().endswith(ending or ("",)))
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._files or name in self._archives
+
+    def images(self) -> list[str]:
+        """Names of all images, sorted, without hidden files and what macOS adds to archives."""
+        return [name for name in self.names(IMAGE_ENDINGS) if not _hidden(name)]
+
+    def find(self, file_name: str) -> str:
+        """Full name of the one file that is called so, in whatever folder it lies.
+
+        Raises:
+            InputError: There is none, or more than one.
+        """
+        found = [
+            name
+            for name in self.names(file_name.lower())
+            if name.rpartition("/")[2] == file_name and not _hidden(name)
+        ]
+        if not found:
+            raise InputError(f"{self.path}: {file_name} is missing")
+        if len(found) > 1:
+            raise InputError(
+                f"{self.path}: more than one {file_name}: {', '.join(found)}. Name one folder."
+            )
+        return found[0]
+
     def read(self, name: str) -> bytes:
         """Bytes of one file.
 
@@ -74,19 +105,25 @@ class FileTree:
         try:
             if name in self._archives:
                 return self._archives[name].read(name)
-            return self._files[name].read_bytes()
-        except KeyError:
-            raise InputError(f"{self.path}: holds no file {name}") from None
+            if name in self._files:
+                return (self._folder / name).read_bytes()
         except BROKEN as error:
             raise UnreadableMediaError(f"{self.path}: {name} cannot be read: {error}") from error
+        raise InputError(f"{self.path}: holds no file {name}")
 
 
-def csv_rows(data: bytes, where: str) -> Iterator[tuple[str, list[str]]]:
+def _hidden(name: str) -> bool:
+    parts = name.split("/")
+    return "__MACOSX" in parts or any(p.startswith(".") and p.strip(".") for p in parts)
+
+
+def csv_rows(data: bytes, where: str, delimiter: str = ",") -> Iterator[tuple[str, list[str]]]:
     """Rows of a label file.
 
     Args:
         data: The file, UTF-8 with or without a byte order mark.
         where: Name of the file for messages.
+        delimiter: What stands between two cells.
 
     Yields:
         Name of the row for messages, counted from 1, and its cells.
@@ -96,7 +133,8 @@ def csv_rows(data: bytes, where: str) -> Iterator[tuple[str, list[str]]]:
     """
     number = 0
     try:
-        for row in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")):
+        text = io.StringIO(data.decode("utf-8-sig"), newline="")
+        for row in csv.reader(text, delimiter=delimiter):
             number += 1
             yield f"{where}, row {number}", row
     except UnicodeDecodeError as error:
@@ -119,15 +157,23 @@ def csv_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[st
         InputError: The file cannot be read, lacks a column or has an incomplete row.
     """
     try:
-        rows = csv_rows(path.read_bytes(), str(path))
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    yield from csv_cells(data, str(path), columns)
+
+
+def csv_cells(
+    data: bytes, where: str, columns: Sequence[str], delimiter: str = ","
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Rows of a label file with a header that is read already, see `csv_rows` and `csv_table`."""
+    rows = csv_rows(data, where, delimiter)
     _, header = next(rows, ("", []))
     missing = [column for column in columns if column not in header]
     if missing:
-        raise InputError(f"{path}: column {missing[0]!r} is missing")
-    for where, row in rows:
+        raise InputError(f"{where}: column {missing[0]!r} is missing")
+    for place, row in rows:
         if row and len(row) != len(header):
-            raise InputError(f"{where}: expected {len(header)} cells, got {len(row)}")
+            raise InputError(f"{place}: expected {len(header)} cells, got {len(row)}")
         if row:  # an empty line, usually the last one
-            yield where, dict(zip(header, row, strict=True))
+            yield place, dict(zip(header, row, strict=True))

@@ -139,15 +139,38 @@ def open_dataset(name: str, path: Path, options: Mapping[str, Any] | None = None
 
     Raises:
         UnknownModelError: No data set has this name.
-        ConfigError: The reader has no such option.
+        ConfigError: The reader has no such option, or its value is of another kind.
         InputError: The path is not such a data set.
     """
     reader = datasets[name]
-    known = [key for key in inspect.signature(reader).parameters if key != "path"]
-    for key in options or {}:
+    parameters = dict(inspect.signature(reader).parameters)
+    known = [key for key in parameters if key != "path"]
+    for key, value in (options or {}).items():
         if key not in known:
             hint = f"Known: {', '.join(known)}." if known else "It has none."
             raise ConfigError(
                 f"data set {name!r} has no option {key!r}.{did_you_mean(key, known)} {hint}"
             )
+        _check_kind(f"data set {name!r}: option {key!r}", value, parameters[key].default)
     return reader(path, **(options or {}))
+
+
+def _check_kind(option: str, value: object, default: object) -> None:
+    """Compare a value from a recipe with the kind of the option's default."""
+    kinds: tuple[tuple[type, str, bool], ...] = (
+        (bool, "true or false", isinstance(value, bool)),
+        (int, "a whole number", isinstance(value, int) and not isinstance(value, bool)),
+        (float, "a number", isinstance(value, int | float) and not isinstance(value, bool)),
+        (str, "text", isinstance(value, str)),
+        (
+            Mapping,
+            "a table of text",
+            isinstance(value, Mapping)
+            and all(isinstance(part, str) for pair in value.items() for part in pair),
+        ),
+    )
+    for kind, wanted, fits in kinds:
+        if isinstance(default, kind):
+            if not fits:
+                raise ConfigError(f"{option} must be {wanted}, got {value!r}")
+            return

@@ -10,29 +10,28 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from mien.datasets.files import FileTree, csv_table
-from mien.datasets.records import SPLITS, DropCounter, Record, datasets, hashed_split
-from mien.errors import InputError
+from mien.datasets.files import FileTree
+from mien.datasets.records import DropCounter, Record, datasets, hashed_split
+from mien.datasets.utkface_splits import read_split, split_key
 
 NAME = re.compile(r"(?P<age>\d{1,3})_(?P<gender>[01])_(?P<race>[0-4])_\d+", re.ASCII)
 GENDER = ("male", "female")
 RACE = ("White", "Black", "Asian", "Indian", "Others")
 ENDINGS = (".webp", ".jpg", ".jpeg", ".png")
-SPLIT_FILE = "utkface-split.csv"
 
 
 @datasets.register("utkface")
 class UtkFace:
     """Aligned and cropped faces with age, gender and race in their names.
 
-    The split comes from ``utkface-split.csv`` beside the images (columns ``file,split``) when it
-    is there; without it, a hash of the name gives 80 % train, 10 % val, 10 % test.
+    The split comes from the published files beside the images, see `utkface_splits`; without them,
+    a hash of the name gives 80 % train, 10 % val, 10 % test.
 
     Args:
         path: Folder or archives, see `FileTree`.
 
     Raises:
-        InputError: The path is missing or empty, or the split file has a wrong row.
+        InputError: The path is missing or empty, or a split file is missing or wrong.
     """
 
     name = "utkface"
@@ -41,7 +40,7 @@ class UtkFace:
         self._tree = FileTree(path, "utkface")
         self._drop = DropCounter()
         self.dropped = self._drop.counts
-        self._split = _read_split(path)
+        self._split = read_split(path if path.is_dir() else path.parent)
 
     def records(self) -> Iterator[Record]:
         """Yield every image whose name says age, gender and race."""
@@ -69,22 +68,9 @@ class UtkFace:
 
     def _split_of(self, file_name: str) -> str | None:
         if self._split is not None:
-            return self._split.get(file_name)
+            return self._split.get(split_key(file_name))
         return hashed_split(file_name)
 
     def read(self, name: str) -> bytes:
         """Encoded bytes of one face."""
         return self._tree.read(name)
-
-
-def _read_split(path: Path) -> dict[str, str] | None:
-    folder = path if path.is_dir() else path.parent
-    file = folder / SPLIT_FILE
-    if not file.is_file():
-        return None
-    split = {}
-    for where, row in csv_table(file, ("file", "split")):
-        if row["split"] not in SPLITS:
-            raise InputError(f"{where}: expected {', '.join(SPLITS)}, got {row['split']!r}")
-        split[PurePosixPath(row["file"]).name] = row["split"]
-    return split

@@ -6,7 +6,7 @@ import pytest
 
 from mien.datasets import FairFace
 from mien.datasets.fairface import LABEL_FILE
-from mien.errors import InputError
+from mien.errors import ConfigError, InputError
 from mien.images import decode
 
 LABELS = """\
@@ -107,3 +107,30 @@ def test_the_counts_of_the_shared_data(shared_data):
     assert {r.age_range for r in records} >= {(0, 2), (3, 9), (10, 19), (60, 69), (70, 100)}
     assert data.dropped == {}
     assert decode(data.read(records[0].name)).shape == (128, 128, 3)
+
+
+def test_the_published_parts_without_a_split_column(lay_out, picture):
+    path = lay_out(
+        "fairface",
+        {
+            f"{part}/{k}.jpg": picture(k, 32, "PNG")
+            for part in ("train", "val")
+            for k in range(1, 41)
+        },
+    )
+    folder = path if path.is_dir() else path.parent
+    for part in ("train", "val"):
+        rows = [f"{part}/{k}.jpg,20-29,Male,White,True" for k in range(1, 41)]
+        text = "\n".join(["file,age,gender,race,service_test", *rows])
+        (folder / f"fairface_label_{part}.csv").write_text(text, "utf-8")
+    splits = {r.name[-12:]: r.split for r in FairFace(path, validation=0.25).records()}
+    found = Counter((name.split("/")[-2], split) for name, split in splits.items())
+    assert found["val", "test"] == 40
+    assert found["train", "train"] + found["train", "val"] == 40
+    assert 3 <= found["train", "val"] <= 20
+    assert Counter(r.split for r in FairFace(path, validation=0.0).records()) == {
+        "train": 40,
+        "test": 40,
+    }
+    with pytest.raises(ConfigError, match="validation must be"):
+        FairFace(path, validation=1.0)

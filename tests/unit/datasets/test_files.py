@@ -4,7 +4,7 @@ import zipfile
 
 import pytest
 
-from mien.datasets.files import FileTree, csv_rows, csv_table
+from mien.datasets.files import FileTree, csv_cells, csv_rows, csv_table
 from mien.errors import InputError, UnreadableMediaError
 
 FILES = {"a/1.png": b"one", "a/2.PNG": b"two", "b/label.csv": b"x,y\n", "notes.txt": b"!"}
@@ -145,3 +145,45 @@ def test_a_wrong_table_is_one_line_that_names_the_place(tmp_path, text, problem)
 def test_a_table_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match=r"l\.csv: cannot be read: No such file"):
         list(csv_table(tmp_path / "l.csv", ()))
+
+
+def test_cells_may_be_apart_by_tabs():
+    rows = list(csv_cells(b"file\tage\na b.png\t(25, 32)\n", "l.txt", ("age",), "\t"))
+    assert rows == [("l.txt, row 2", {"file": "a b.png", "age": "(25, 32)"})]
+
+
+# --- finding files ----------------------------------------------------------------------------
+
+
+def test_images_are_visible_pictures(lay_out):
+    files = [
+        "a/1.png",
+        "a/2.JPEG",
+        "3.webp",
+        "a/._1.png",
+        ".cache/4.png",
+        "__MACOSX/a/1.png",
+        "5.md",
+    ]
+    tree = FileTree(lay_out("faces", dict.fromkeys(files, b"")), "faces")
+    found = [name.removeprefix("faces/") for name in tree.images()]
+    assert sorted(found) == ["3.webp", "a/1.png", "a/2.JPEG"]
+
+
+def test_a_name_is_in_the_tree_or_not(lay_out):
+    tree = FileTree(lay_out("faces", FILES), "faces")
+    assert all(name in tree for name in tree.names())
+    assert "a/3.png" not in tree
+
+
+def test_one_file_is_found_in_any_folder(lay_out):
+    tree = FileTree(lay_out("faces", FILES), "faces")
+    assert tree.find("label.csv").removeprefix("faces/") == "b/label.csv"
+    with pytest.raises(InputError, match=r"bel\.csv is missing"):
+        tree.find("bel.csv")
+
+
+def test_two_files_of_the_same_name_are_named(lay_out):
+    tree = FileTree(lay_out("faces", FILES | {"a/label.csv": b""}), "faces")
+    with pytest.raises(InputError, match=r"more than one label\.csv: .*a/label\.csv, .*b/label"):
+        tree.find("label.csv")

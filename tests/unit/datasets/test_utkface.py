@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from mien.datasets import UtkFace
-from mien.datasets.utkface import SPLIT_FILE
+from mien.datasets.utkface_splits import SPLIT_FILE
 from mien.errors import InputError
 from mien.images import decode
 
