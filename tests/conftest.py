@@ -32,6 +32,24 @@ HEADS = {
 }
 
 
+SMALL_NETWORKS = {
+    "age-group": {"widths": [8, 8, 16], "dense": 32},
+    "cnn-blocks": {"widths": [8, 16, 16], "dense": 32},
+    "cnn-small": {"widths": [8, 8, 16, 16], "dense": 32},
+    "mobilefacenet": {"alpha": 0.25},
+    "mobilenet": {"alpha": 0.25},
+    "resnet50": {"layers": [1, 1, 1, 1], "width": 8},
+    "wide-resnet-16-8": {"depth": 10, "widen": 1},
+}
+"""Options that make a network family quick to test; others are tested as they are."""
+
+
+@pytest.fixture(scope="session")
+def small_networks():
+    """Options by network family, see `SMALL_NETWORKS`."""
+    return SMALL_NETWORKS
+
+
 @pytest.fixture(scope="session")
 def photo_path():
     """The portrait in the repository: one frontal, smiling face."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mien.config import MAX_AGE
 from mien.training.networks import networks
+from mien.training.networks.options import without_start
 from mien.training.objectives import head_form
 from mien.training.objectives.ages import ORIGIN_YEARS, UNIT_YEARS
 from mien.training.recipe import Recipe
@@ -22,6 +23,10 @@ from mien.training.tables import HeadTable
 
 VALUE_SIGMA_YEARS = 8.0
 """Width given to a regressed age; calibration scales it by its temperature."""
+
+VALUE_REACH = 2.5
+"""Closer to 0 or 100 the width shrinks, so that this many widths still fit: cut off by the end of
+the scale, the distribution of a two-year-old would have its mean at seven."""
 
 
 class Classes(nn.Module):
@@ -69,7 +74,9 @@ class Value(nn.Module):
     def forward(self, columns: Tensor) -> Tensor:
         """Map ``(n, 1)`` to ``(n, 101)``."""
         years = (ORIGIN_YEARS + UNIT_YEARS * columns).clamp(0, MAX_AGE)
-        return -((self.ages - years) ** 2) / (2 * VALUE_SIGMA_YEARS**2)
+        room = torch.minimum(years, MAX_AGE - years) / VALUE_REACH
+        sigma = room.clamp(0.5, VALUE_SIGMA_YEARS)
+        return -((self.ages - years) ** 2) / (2 * sigma**2)
 
 
 class Ordinal(nn.Module):
@@ -141,8 +148,12 @@ class Answering(nn.Module):
         return self.model.logits(self.model(images))
 
 
-def build_model(recipe: Recipe) -> Model:
+def build_model(recipe: Recipe, *, empty: bool = False) -> Model:
     """The untrained model of a recipe.
+
+    Args:
+        recipe: Names network, heads and objectives.
+        empty: Weights will come from a checkpoint: read no weights file that the options name.
 
     Raises:
         UnknownModelError: The recipe names a network or an objective that does not exist.
@@ -160,4 +171,5 @@ def build_model(recipe: Recipe) -> Model:
             forms[head], columns[head] = Groups(table), len(table.groups)
         else:
             forms[head], columns[head] = Classes(), len(table.labels)
-    return Model(networks[recipe.family](recipe.input, columns, recipe.network), forms)
+    options = without_start(recipe.network) if empty else recipe.network
+    return Model(networks[recipe.family](recipe.input, columns, options), forms)

@@ -12,13 +12,22 @@ from torch import Tensor, nn
 
 from mien.errors import ConfigError, DeviceError, InputError, MienError, did_you_mean
 from mien.training.batches import batches
-from mien.training.distributed import from_first, joined, own_device, processes, rank, world
+from mien.training.distributed import (
+    from_first,
+    joined,
+    mean_over_processes,
+    own_device,
+    processes,
+    rank,
+    world,
+)
 from mien.training.labels import Labels
 from mien.training.loader import Mixer, Part, check_parts, load_parts, stream_seed
 from mien.training.objectives import Task, multi_task_loss
 from mien.training.optimise import sharpness_aware, update_average
 from mien.training.progress import Log, Progress, Report
 from mien.training.recipe import Recipe
+from mien.training.start import begin_with
 from mien.training.state import new_run, restore_run, save_run
 from mien.training.teachers import Teachers
 from mien.training.validate import metric_names, validate
@@ -96,7 +105,7 @@ class Trainer:
     def __init__(self, recipe: Recipe, folder: Path, device: torch.device, *, resume: bool) -> None:
         torch.manual_seed(recipe.train.seed)
         self.recipe, self.folder, self.device = recipe, folder, device
-        self.run = new_run(recipe, device)
+        self.run = new_run(recipe, device, empty=resume or bool(recipe.train.start))
         if resume:
             restore_run(self.run, recipe, folder)
         elif (folder / "last.json").exists():
@@ -106,6 +115,10 @@ class Trainer:
         self.parts = load_parts(recipe, "train")
         self.held_out = load_parts(recipe, "val")
         _check(recipe, self.parts, self.held_out)
+        self.fresh: list[str] = []
+        if recipe.train.start and not resume:
+            self.fresh = begin_with(self.run.model, recipe, self.parts)
+            self.run.average.load_state_dict(self.run.model.state_dict())
         self.teachers = Teachers(recipe).to(device) if recipe.teacher.runs else None
         self.network = joined(self.run.model, device)
 
@@ -117,6 +130,8 @@ class Trainer:
     ) -> None:
         """Every step of the run: batch, update, now and then an evaluation with a checkpoint."""
         run, table = self.run, self.recipe.train
+        if self.stopped:
+            return  # a run that had ended early is resumed
         faces = self.recipe.batch_size * world()
         totals: dict[str, Tensor] = {}
         started, first, logged = time.perf_counter(), run.step, run.step
@@ -128,17 +143,14 @@ class Trainer:
             due = run.step % table.evaluate_every == 0 or run.step == table.steps
             if not due and run.step % LOOK_EVERY:
                 continue
-            means = {name: float(value) / (run.step - logged) for name, value in totals.items()}
-            _check_finite(means, self.folder, run.step)
+            # A term that is no number in one process ends all of them.
+            sums = mean_over_processes(totals, self.device)
+            means = {name: value / (run.step - logged) for name, value in sums.items()}
+            _check_finite(means, run.model, self.folder, run.step)
             rate = (run.step - first) * faces / (time.perf_counter() - started)
             if due:
-                self.evaluate()
                 totals, logged = {}, run.step
-                row = {"step": float(run.step), "images_per_s": rate, **means, **run.metrics}
-                if writer is not None:
-                    writer.write(row | {"learning_rate": run.schedule.rate})
-                if log is not None:
-                    log(row)
+                self.look({"step": float(run.step), "images_per_s": rate, **means}, writer, log)
             if report is not None:
                 report(
                     Progress(
@@ -150,8 +162,14 @@ class Trainer:
                         metrics=run.metrics,
                     )
                 )
-            if table.patience and run.stale >= table.patience:
+            if self.stopped:
                 break
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the metric has not improved for so long that the run is over."""
+        patience = self.recipe.train.patience
+        return 0 < patience <= self.run.stale
 
     def update(self, images: Tensor, labels: Labels) -> dict[str, Tensor]:
         """One step of the optimiser and of the average; returns the terms of the loss."""
@@ -193,8 +211,27 @@ class Trainer:
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         return terms
 
-    def evaluate(self) -> None:
-        """Look at the validation split, keep a checkpoint, tell the schedule."""
+    def look(
+        self,
+        row: dict[str, float],
+        writer: Log | None,
+        log: Callable[[dict[str, float]], None] | None,
+    ) -> None:
+        """Evaluate, log and save."""
+        learning_rate = self.run.schedule.rate
+        improved = self.evaluate()
+        row |= self.run.metrics
+        # The log first: a run killed in between does the steps again, and the log says it twice;
+        # the other way round it would never say it.
+        if writer is not None:
+            writer.write(row | {"learning_rate": learning_rate})
+        if rank() == 0:
+            save_run(self.run, self.recipe, self.folder, improved=improved)
+        if log is not None:
+            log(row)
+
+    def evaluate(self) -> bool:
+        """Look at the validation split and tell the schedule; returns whether it got better."""
         run, select = self.run, self.recipe.train.select
         if rank() == 0:
             run.metrics = validate(run.average, self.held_out, self.recipe, self.device)
@@ -203,8 +240,7 @@ class Trainer:
         improved = value > run.best
         run.best, run.stale = max(run.best, value), 0 if improved else run.stale + 1
         run.schedule.after_evaluation(value)
-        if rank() == 0:
-            save_run(run, self.recipe, self.folder, improved=improved)
+        return improved
 
 
 def _check(recipe: Recipe, parts: list[Part], held_out: list[Part]) -> None:
@@ -219,14 +255,16 @@ def _check(recipe: Recipe, parts: list[Part], held_out: list[Part]) -> None:
         )
 
 
-def _check_finite(means: dict[str, float], folder: Path, step: int) -> None:
-    bad = [name for name, value in means.items() if not math.isfinite(value)]
+def _check_finite(means: dict[str, float], model: nn.Module, folder: Path, step: int) -> None:
+    bad = [f"the loss term {name!r}" for name, v in means.items() if not math.isfinite(v)]
+    # The last update may have spoilt what its own loss does not show yet.
+    if not bad and not all(bool(torch.isfinite(p).all()) for p in model.parameters()):
+        bad = ["a weight"]
     if bad:
         last = folder / "last.safetensors"
         kept = f"{last} is the last good checkpoint" if last.exists() else "no checkpoint was kept"
         raise DivergedError(
-            f"the loss term {bad[0]!r} is not a number near step {step}. "
-            f"Lower learning_rate; {kept}."
+            f"{bad[0]} is not a number near step {step}. Lower learning_rate; {kept}."
         )
 
 

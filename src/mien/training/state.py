@@ -34,16 +34,13 @@ class Run:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
-def new_run(recipe: Recipe, device: torch.device) -> Run:
-    """Start with random weights, or with those of an earlier run.
+def new_run(recipe: Recipe, device: torch.device, *, empty: bool = False) -> Run:
+    """Start with random weights; `empty` as in `build_model`.
 
     Raises:
-        InputError: The earlier run is missing or has another network.
         ConfigError: The recipe's network or objectives do not fit.
     """
-    model = build_model(recipe)
-    if recipe.train.start:
-        _load_start(model, Path(recipe.train.start))
+    model = build_model(recipe, empty=empty)
     model = model.to(device)
     for parameter in model.parameters():
         if parameter.ndim == 4:
@@ -51,10 +48,6 @@ def new_run(recipe: Recipe, device: torch.device) -> Run:
     optimiser = make_optimiser(model, recipe.train)
     average = copy.deepcopy(model).requires_grad_(False)
     return Run(model, average, optimiser, Schedule(optimiser, recipe.train))
-
-
-def _load_start(model: nn.Module, folder: Path) -> None:
-    load_weights(model, pick(load_checkpoint(folder, "best")[0], "average"), folder)
 
 
 def load_weights(model: nn.Module, weights: dict[str, torch.Tensor], folder: Path) -> None:
@@ -78,7 +71,7 @@ def load_run(folder: Path, checkpoint: str = "best") -> tuple[Model, Recipe]:
     """
     tensors, meta = load_checkpoint(folder, checkpoint)
     recipe = Recipe.from_mapping(meta["recipe"])
-    model = build_model(recipe)
+    model = build_model(recipe, empty=True)
     load_weights(model, pick(tensors, "average"), folder)
     return model.eval(), recipe
 
@@ -120,9 +113,11 @@ def restore_run(run: Run, recipe: Recipe, folder: Path) -> None:
     for key, value in pick(tensors, "optimiser").items():
         slot, _, name = key.partition("/")
         parameter = run.model.get_parameter(name)
-        # Adam counts its steps on the CPU, wherever the parameter is.
-        place = value.device if value.ndim == 0 else parameter.device
-        run.optimiser.state[parameter][slot] = value.to(place)
+        # Adam counts its steps on the CPU, wherever the parameter is; all else lies in memory as
+        # the parameter does, so that the same kernels run as in a run that was never stopped.
+        run.optimiser.state[parameter][slot] = (
+            value if value.ndim == 0 else torch.empty_like(parameter).copy_(value)
+        )
     run.schedule.restore(meta["schedule"])
     run.step, run.best, run.stale = meta["step"], meta["best"], meta["stale"]
     run.metrics = meta["metrics"]

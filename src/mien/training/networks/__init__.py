@@ -19,6 +19,27 @@ The module maps ``float32`` images ``(n, channels, size, size)`` to raw outputs 
 head name; what the columns mean is the objective's business.
 """
 
-from mien.training.networks import multihead  # noqa: E402  (registers itself in `networks`)
+from mien.training.networks import (  # noqa: E402  (they register themselves in `networks`)
+    age_group,
+    cnn_blocks,
+    cnn_small,
+    mini_xception,
+    mobilefacenet,
+    mobilenet,
+    multihead,
+    resnet50,
+    wide_resnet,
+)
 
-__all__ = ["multihead", "networks"]
+__all__ = [
+    "age_group",
+    "cnn_blocks",
+    "cnn_small",
+    "mini_xception",
+    "mobilefacenet",
+    "mobilenet",
+    "multihead",
+    "networks",
+    "resnet50",
+    "wide_resnet",
+]

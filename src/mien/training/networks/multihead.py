@@ -106,4 +106,4 @@ class MultiHead(nn.Module):
 @networks.register("multihead")
 def build(spec: InputSpec, outputs: Mapping[str, int], options: Mapping[str, Any]) -> nn.Module:
     """Plain 3x3 residual trunk, one linear head a question: the flagship family."""
-    return build_module(MultiHead, spec, outputs, options, lists=("widths", "blocks"))
+    return build_module(MultiHead, spec, outputs, options)

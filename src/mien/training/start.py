@@ -1,0 +1,178 @@
+"""Begin with trained weights: an earlier run, or an exported model, the shipped ones too.
+
+Heads that ask something new start with random weights; everything else must fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from mien.attributes import OnnxAttributeModel
+from mien.errors import InputError, UnknownModelError
+from mien.models import load_manifest
+from mien.training.answers import Model
+from mien.training.augment import centre_crop, scaled
+from mien.training.checkpoint import load_checkpoint, pick
+from mien.training.loader import Part
+from mien.training.recipe import Recipe
+
+HEADS = "network.heads."
+FACES = 512
+"""Faces on which the scale of unfolded batch norm is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Weights to begin with.
+
+    Attributes:
+        weights: By the names of `Model`.
+        labels: Labels of the heads that they answer.
+        folded: Whether batch norm was folded into the convolutions.
+    """
+
+    weights: Mapping[str, Tensor]
+    labels: Mapping[str, tuple[str, ...]]
+    folded: bool
+
+
+def begin_with(model: Model, recipe: Recipe, parts: Sequence[Part]) -> list[str]:
+    """Fill a model with the weights that ``[train] start`` names.
+
+    Args:
+        model: Untrained, on the CPU.
+        recipe: Of the new run.
+        parts: Its training data; batch norm of an exported model is measured on them.
+
+    Returns:
+        Heads that start with random weights, because their labels are new.
+
+    Raises:
+        InputError: The weights are missing or belong to another network.
+        UnknownModelError: `start` is neither a folder, a file, nor a shipped model.
+    """
+    start = recipe.train.start
+    trained = _find(model, start)
+    old = model.state_dict()
+    fresh = [head for head in recipe.heads if _is_new(head, trained, recipe, old)]
+    skipped = tuple(f"{HEADS}{head}." for head in fresh) + tuple(f"forms.{h}." for h in fresh)
+    for name, value in old.items():
+        if name.startswith(skipped):
+            continue
+        found = trained.weights.get(name)
+        if found is None or found.shape != value.shape:
+            there = "nothing" if found is None else f"shape {tuple(found.shape)}"
+            raise InputError(
+                f"{start}: its network is another one: for {name} of shape {tuple(value.shape)} it "
+                f"has {there}"
+            )
+    model.load_state_dict(
+        {name: trained.weights[name] for name in old if not name.startswith(skipped)}, strict=False
+    )
+    if trained.folded:
+        unfold_batch_norm(model, recipe, parts)
+    return fresh
+
+
+def _is_new(head: str, trained: Trained, recipe: Recipe, old: Mapping[str, Tensor]) -> bool:
+    if trained.labels.get(head) != recipe.heads[head].labels:
+        return True
+    names = [name for name in old if name.startswith((f"{HEADS}{head}.", f"forms.{head}."))]
+    return any(
+        name not in trained.weights or trained.weights[name].shape != old[name].shape
+        for name in names
+    )
+
+
+def _find(model: Model, start: str) -> Trained:
+    path = Path(start)
+    if path.is_dir():
+        tensors, meta = load_checkpoint(path, "best")
+        recipe = Recipe.from_mapping(meta["recipe"])
+        labels = {head: table.labels for head, table in recipe.heads.items()}
+        return Trained(pick(tensors, "average"), labels, folded=False)
+    if path.suffix == ".onnx" or start in load_manifest():
+        return _exported(model, start)
+    if path.name == start:
+        raise UnknownModelError("run folder or shipped model", start, load_manifest())
+    raise InputError(f"{start}: no such folder; [train] start names a run, an .onnx or a model")
+
+
+def _exported(model: Model, start: str) -> Trained:
+    """Weights from the constants of an ONNX file, whose names end as the model's do."""
+    source = OnnxAttributeModel(start, threads=1)
+    tensors = {
+        tensor.name: torch.from_numpy(np.array(onnx.numpy_helper.to_array(tensor)))
+        for tensor in onnx.load(str(source.path)).graph.initializer
+    }
+
+    def ending(name: str) -> Tensor | None:
+        fits = (t for full, t in tensors.items() if full == name or full.endswith(f".{name}"))
+        return next(fits, None)
+
+    found = {name: ending(name) for name in model.state_dict()}
+    by_end = {name: tensor for name, tensor in found.items() if tensor is not None}
+    for module, convolution, norm in _norms(model):
+        bias = ending(f"{convolution}.bias")
+        if bias is None:
+            continue  # whoever loads the weights says what is missing
+        by_end |= {
+            f"{norm}.weight": torch.ones_like(bias),
+            f"{norm}.bias": bias,
+            f"{norm}.running_mean": torch.zeros_like(bias),
+            f"{norm}.running_var": torch.full_like(bias, 1 - module.eps),
+            f"{norm}.num_batches_tracked": torch.tensor(0),
+        }
+    labels = {head: spec.labels for head, spec in source.spec.heads.items()}
+    return Trained(by_end, labels, folded=True)
+
+
+def _norms(model: nn.Module) -> list[tuple[nn.BatchNorm2d, str, str]]:
+    """Every batch norm that stands behind a convolution, with the names of both."""
+    found = []
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Sequential):
+            for index in range(len(module) - 1):
+                first, second = module[index], module[index + 1]
+                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                    found.append((second, f"{name}.{index}", f"{name}.{index + 1}"))
+    return found
+
+
+@torch.no_grad()
+def unfold_batch_norm(model: Model, recipe: Recipe, parts: Sequence[Part]) -> None:
+    """Give batch norms that are the identity the statistics of real faces; no answer changes.
+
+    Training normalises with the statistics of the batch. A norm that was folded away knows none,
+    so its scale and shift are set to undo exactly what the statistics of `FACES` faces do.
+    """
+    share = -(-FACES // len(parts))
+    chips = torch.cat([part.chips[:share] for part in parts])
+    seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+
+    def measure(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        x = inputs[0].float()
+        seen[module] = x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)
+
+    hooks = [norm.register_forward_pre_hook(measure) for norm, _, _ in _norms(model)]
+    try:
+        model.eval()(scaled(centre_crop(chips, recipe.input.size), recipe.input))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for norm, _, _ in _norms(model):
+        mean, variance = seen[norm]
+        assert norm.running_mean is not None  # they track statistics
+        assert norm.running_var is not None
+        scale = (variance + norm.eps).sqrt()
+        norm.bias.add_(mean * norm.weight)
+        norm.weight.mul_(scale)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
