@@ -21,7 +21,7 @@ def train(
     heads: Annotated[
         str, typer.Option(help="Without a recipe: what to answer, separated by commas.")
     ] = "age,gender,emotion",
-    batch: Annotated[int, typer.Option(help="Without a recipe: faces in a batch.")] = 128,
+    batch: Annotated[int, typer.Option(min=1, help="Without a recipe: faces in a batch.")] = 128,
     steps: Annotated[
         int | None, typer.Option(help="Number of batches; replaces the recipe's.")
     ] = None,
@@ -58,11 +58,21 @@ def train(
             "--out and either RECIPE or --data are needed; see `mien train --help`"
         )
     plan = _plan(recipe, data or [], network, heads, batch, steps, set_ or [])
-    from mien.cli.training_progress import training_progress
+    from mien.cli.training_progress import is_first_process, training_progress
 
     with training_progress(plan) as (log, report):
-        run(plan, out, device=device, threads=threads, resume=resume, log=log, report=report)
-    _finish(out)
+        run(
+            plan,
+            out,
+            device=device,
+            threads=threads,
+            resume=resume,
+            log=log,
+            report=report,
+            note=typer.echo,
+        )
+    if is_first_process():
+        _finish(out)
 
 
 def _print_lists(*, networks: bool, objectives: bool) -> None:
@@ -99,11 +109,13 @@ def _plan(
         table = read_toml(path)
     else:
         table = _from_flags(data, network or "multihead", heads, batch, steps)
-    if steps is not None:
-        every = table.get("train", {}).get("evaluate_every", steps)
-        changes = [*changes, f"train.steps={steps}", f"train.evaluate_every={min(every, steps)}"]
     for text in changes:
         change(table, text)
+    if steps is not None:
+        change(table, f"train.steps={steps}")
+        every = table["train"].get("evaluate_every", steps)
+        if isinstance(every, int) and every >= steps:
+            table["train"]["evaluate_every"] = steps
     try:
         return Recipe.from_mapping(table)
     except ConfigError as error:
@@ -123,7 +135,7 @@ def _from_flags(
     channels = 1 if grey else 3
     return {
         "name": network,
-        "heads": heads.split(","),
+        "heads": [head.strip() for head in heads.split(",")],
         "input": {
             "size": size,
             "colour": "grey" if grey else "RGB",

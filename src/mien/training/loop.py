@@ -49,6 +49,7 @@ def train(
     resume: bool = False,
     log: Callable[[dict[str, float]], None] | None = None,
     report: Report | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> dict[str, float]:
     """Train a network and leave ``best`` and ``last`` checkpoints and a log in `folder`.
 
@@ -64,6 +65,7 @@ def train(
         resume: Go on from ``last``; without it a folder that holds a run is refused.
         log: Called with every row of the log.
         report: Called every few steps, for a live line.
+        note: Called with remarks on the start of the run.
 
     Returns:
         Validation metrics of the last evaluation.
@@ -80,6 +82,9 @@ def train(
     with processes(target):
         trainer = Trainer(recipe, folder, target, resume=resume)
         folder.mkdir(parents=True, exist_ok=True)
+        if note is not None and trainer.fresh and rank() == 0:
+            heads = ", ".join(trainer.fresh)
+            note(f"{recipe.train.start} has other labels for {heads}: started at random")
         if rank() > 0:
             trainer.loop(None, None, None)
         else:
