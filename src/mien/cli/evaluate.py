@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.config import AnalyzeConfig
+from mien.config import AnalyzeConfig, parse_age_groups
+
+if TYPE_CHECKING:
+    from mien.datasets import Dataset
 
 DEFAULTS = AnalyzeConfig()
 
@@ -21,12 +25,22 @@ def evaluate(
         str, typer.Argument(help="Shipped model, or an exported .onnx file.")
     ] = DEFAULTS.model,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    recipe: Annotated[
+        Path | None, typer.Option(help="Recipe whose [[data]] tables have the readers' options.")
+    ] = None,
     detector: Annotated[
         str, typer.Option(help="Who finds the face; crop suits data sets of face crops.")
     ] = "crop",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 means all cores.")] = 0,
+    age_groups: Annotated[
+        str, typer.Option(help="Age groups whose accuracy is measured.")
+    ] = ",".join(map(str, DEFAULTS.age_groups)),
     out: Annotated[
-        list[Path] | None, typer.Option(help="Report to write: .json or .md. May be repeated.")
+        list[Path] | None,
+        typer.Option(help="Report to write: .json, .md or .html. May be repeated."),
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Folder for figures: confusion, calibration, ages.")
     ] = None,
     card: Annotated[Path | None, typer.Option(help="Model card to write, Markdown.")] = None,
     insert: Annotated[
@@ -35,47 +49,76 @@ def evaluate(
 ) -> None:
     """Measure MODEL on the split of every data set; prints n and protocol with every number."""
     from mien.cli.progress import bar
-    from mien.datasets import datasets
-    from mien.errors import ConfigError
     from mien.evaluation.card import write_card
+    from mien.evaluation.plan import plan
     from mien.evaluation.report import (
-        check_ending,
         headline_rows,
         insert_table,
         markdown,
-        split_at_markers,
         table,
         write_report,
         write_text,
     )
     from mien.evaluation.run import evaluate as run
-    from mien.pipeline import Analyzer
+    from mien.evaluation.run import open_analyzer
 
-    pairs = [text.partition("=") for text in data]
-    for name, equals, _ in pairs:
-        if not equals:
-            raise ConfigError(f"--data wants NAME=PATH, got {name!r}")
-    # What cannot be written is found before minutes of work, not after.
-    for path in out or []:
-        check_ending(path)
-    if insert is not None:
-        split_at_markers(insert)
-    readers = [datasets[name](Path(path)) for name, _, path in pairs]
-    # Every face counts here, however small the crop is.
-    analyzer = Analyzer(
-        model=model, detector=detector, faces="largest", threads=threads, min_face_px=1
+    # What cannot work is found before minutes of work, not after.
+    _check_outputs(out or [], plots, insert)
+    readers = [_open(text, recipe) for text in data]
+    analyzer = open_analyzer(
+        model, detector=detector, threads=threads, age_groups=parse_age_groups(age_groups)
     )
+    heads = {name: analyzer.model.spec.heads[name] for name in analyzer.config.attributes}
+    plans = [plan(reader, heads, split) for reader in readers]
+    _say(note for planned in plans for note in planned.notes)
     reports = []
-    for reader in readers:
-        with bar(f"evaluating on {reader.name}") as advance:
-            reports.append(run(analyzer, reader, split=split, progress=advance))
+    for planned in plans:
+        with bar(f"evaluating on {planned.dataset.name}") as advance:
+            reports.append(run(analyzer, planned, progress=advance))
     for path in out or []:
         write_report(path, reports)
+    if plots is not None:
+        from mien.evaluation.plots import save_figures
+
+        _say(f"{path} written" for path in save_figures(plots, reports))
     if card is not None:
         write_text(card, write_card(analyzer, reports))
     if insert is not None:
         insert_table(insert, reports)
-    if out or card or insert:
-        typer.echo(table(headline_rows(reports)))
-    else:
-        typer.echo(markdown(reports))
+    short = bool(out or card or insert)
+    typer.echo(table(headline_rows(reports)) if short else markdown(reports, crossed=False))
+
+
+def _check_outputs(out: Iterable[Path], plots: Path | None, insert: Path | None) -> None:
+    """Refuse what could not be written at the end."""
+    from mien.evaluation.canvas import require_plots
+    from mien.evaluation.report import check_ending, split_at_markers
+
+    for path in out:
+        check_ending(path)
+    if plots is not None:
+        from mien.evaluation.plots import make_folder
+
+        require_plots()
+        make_folder(plots)
+    if insert is not None:
+        split_at_markers(insert)
+
+
+def _open(text: str, recipe: Path | None) -> Dataset:
+    """The reader of one ``NAME=PATH``, with the options that the recipe has for it."""
+    from mien.datasets import open_dataset
+    from mien.errors import ConfigError
+    from mien.evaluation.recipe_data import reader_options
+
+    name, equals, path = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--data wants NAME=PATH, got {text!r}")
+    options = {} if recipe is None else reader_options(recipe, name, path)
+    return open_dataset(name, Path(path), options)
+
+
+def _say(sentences: Iterable[str]) -> None:
+    """Beside the result, so that standard output stays a table."""
+    for sentence in sentences:
+        typer.echo(sentence, err=True)

@@ -4,39 +4,36 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from textwrap import fill
 
 import numpy as np
 
 from mien.attributes import OnnxAttributeModel
-from mien.config import EMOTIONS
-from mien.evaluation.report import confusion_table, headline_rows, table
-from mien.evaluation.run import Report
+from mien.evaluation.findings import Part, Report
+from mien.evaluation.protocols.age import ERROR
+from mien.evaluation.protocols.groups import GAP
+from mien.evaluation.report import class_tables, confusion_table, headline_rows, table
+from mien.models import ModelSpec
 from mien.pipeline import Analyzer
 
-TERMS = """\
+SHIPPED_TERMS = """\
 The photos of FER2013 and UTKFace may be used for non-commercial research only; FairFace is
 CC BY 4.0. Whether weights inherit the terms of their training photos is not settled law. These
 weights are offered under {license}: for research, teaching and private use without a doubt; for
 a commercial product, train on data that you have the rights to (`mien prepare`, `mien train`).
 """
 
+OWN_TERMS = """\
+Whether weights inherit the terms of their training photos is not settled law: look at these terms
+before the model is passed on or sold.
+"""
+
 MIN_LABELLED = 16
 """Fewer faces than this say too little to name a fault."""
 
-USE = """\
-## Good for
-
-Tables of how faces look to people, over many faces: counting expressions, grouping by apparent
-age, sorting photos, teaching, research with the interval taken seriously.
-
-## Not for
-
-Judging what somebody feels, is or intends; hiring, schooling, policing, border control, insurance
-or any other decision about one person. Emotion inference at work or in education is prohibited in
-the European Union (Regulation (EU) 2024/1689, Article 5). Identifying people: the model cannot.
-Gender is the two-class label of the data sets, not anybody's identity.
-"""
+ANSWERS = {"age": "apparent age", "gender": "gender", "emotion": "facial expression"}
+"""What the heads answer, in words."""
 
 
 def cost(model: OnnxAttributeModel, batch: int, *, repeat: int = 30) -> float:
@@ -63,30 +60,28 @@ def known_faults(reports: Sequence[Report]) -> list[str]:
 
 def _confusions(report: Report) -> list[str]:
     """The three most frequent mistakes among expressions, by share of the labelled faces."""
-    if not report.confusion:
-        return []
-    matrix = np.array(report.confusion, float)
-    share = matrix / matrix.sum(axis=1, keepdims=True).clip(1)
-    share[matrix.sum(axis=1) < MIN_LABELLED] = 0
-    np.fill_diagonal(share, 0)
-    rows, columns = np.unravel_index(np.argsort(-share, axis=None)[:3], share.shape)
-    return [
-        f"{100 * share[row, column]:.0f} % of the {int(matrix[row].sum())} faces "
-        f"labelled {EMOTIONS[row]} are called {EMOTIONS[column]}."
-        for row, column in zip(rows, columns, strict=True)
-        if share[row, column] > 0
-    ]
+    faults = []
+    for confusion in report.findings.confusions:
+        matrix = np.array(confusion.counts, float)
+        share = matrix / matrix.sum(axis=1, keepdims=True).clip(1)
+        share[matrix.sum(axis=1) < MIN_LABELLED] = 0
+        np.fill_diagonal(share, 0)
+        rows, columns = np.unravel_index(np.argsort(-share, axis=None)[:3], share.shape)
+        faults += [
+            f"{100 * share[row, column]:.0f} % of the {int(matrix[row].sum())} faces "
+            f"labelled {confusion.labels[row]} are called {confusion.labels[column]}."
+            for row, column in zip(rows, columns, strict=True)
+            if share[row, column] > 0
+        ]
+    return faults
 
 
 def _worst_decade(report: Report) -> list[str]:
     """The decade of ages with the largest error."""
     decades = [
         row
-        for row in report.rows
-        if row.metric == "age MAE, years"
-        and ", age " in row.protocol
-        and ", group " not in row.protocol
-        and row.estimate.n >= MIN_LABELLED
+        for row in report.part(Part.DECADES)
+        if row.metric == ERROR and row.estimate.n >= MIN_LABELLED
     ]
     if not decades:
         return []
@@ -100,8 +95,8 @@ def _worst_decade(report: Report) -> list[str]:
 def _gaps(report: Report) -> list[str]:
     """How far groups of people lie apart."""
     faults = []
-    for row in report.rows:
-        if row.metric.startswith("largest gap"):
+    for row in report.part(Part.GROUPS):
+        if row.metric.startswith(GAP):
             in_years = row.metric.endswith(", years")
             value = row.estimate.value if in_years else 100 * row.estimate.value
             unit = "years" if in_years else "points"
@@ -113,31 +108,30 @@ def _gaps(report: Report) -> list[str]:
 def write_card(analyzer: Analyzer, reports: Sequence[Report]) -> str:
     """The card of the analyzer's model, Markdown."""
     spec = analyzer.model.spec
+    assert spec.input is not None  # attribute models always have one
     size_mb = analyzer.model.path.stat().st_size / 1e6
     single = OnnxAttributeModel(analyzer.config.model, threads=1)
-    faults = "\n".join(f"- {line}" for line in known_faults(reports))
-    details = "\n\n".join(
-        f"### {report.dataset} {report.split}\n\n{table(report.rows)}"
-        + (f"\n\n{confusion_table(report)}" if report.confusion else "")
-        for report in reports
-    )
-    assert spec.input is not None  # attribute models always have one
+    shipped = bool(spec.sha256)  # a user's own file has none in its entry
+    terms = SHIPPED_TERMS.format(license=spec.license) if shipped else OWN_TERMS
+    recipe = f"; recipe `recipes/{spec.name}.toml`" if shipped else ""
+    faults = "\n".join(f"- {line}" for line in [*known_faults(reports), _hard_faces(spec)])
+    details = "\n\n".join(map(_details, reports))
     return f"""\
 # {spec.name}
 
-Apparent age, gender and facial expression from one aligned {spec.input.size} px face in one pass:
+{_answers(spec.heads)} from one aligned {spec.input.size} px face in one pass:
 {", ".join(f"{head} ({len(h.labels)} classes)" for head, h in spec.heads.items())}.
 
 | | |
 | --- | --- |
 | File | `{spec.file}`, {size_mb:.1f} MB, SHA-256 `{analyzer.model.sha256}` |
 | Licence of the weights | {spec.license} |
-| Training | {spec.source}; recipe `recipes/{spec.name}.toml` |
+| Training | {spec.source}{recipe} |
 | Input | {spec.input.size} px, {spec.input.colour}, template `{spec.template}` |
 | Cost | {cost(single, 1):.1f} ms a face alone, {cost(single, 32):.1f} ms in batches of 32, one \
 thread, preprocessing included |
 
-{TERMS.format(license=spec.license)}
+{terms}
 ## Results
 
 Written by `mien evaluate` from the shipped file through the shipped pipeline; 95 % intervals from
@@ -146,14 +140,70 @@ Written by `mien evaluate` from the shipped file through the shipped pipeline; 9
 
 {table(headline_rows(reports))}
 
-{USE}
+{_use(spec.heads)}
 ## Known faults
 
 {faults}
-- Faces narrower than {spec.min_face_px} px get no answer; profiles, masks and heavy blur get poor
-  ones, and the interval only partly says so.
 
 ## Details
 
 {details}
 """
+
+
+def _answers(heads: Collection[str]) -> str:
+    """``"Apparent age, gender and facial expression"``, as far as the model answers."""
+    words = [text for head, text in ANSWERS.items() if head in heads]
+    text = " and ".join([", ".join(words[:-1])] * (len(words) > 1) + words[-1:])
+    return text[:1].upper() + text[1:]
+
+
+def _use(heads: Collection[str]) -> str:
+    """What the model is good for, and what not."""
+    uses = [
+        *["counting expressions"] * ("emotion" in heads),
+        *["grouping by apparent age"] * ("age" in heads),
+        "sorting photos, teaching",
+        "research with the interval taken seriously" if "age" in heads else "research",
+    ]
+    good = f"Tables of how faces look to people, over many faces: {', '.join(uses)}."
+    limits = [
+        "Judging what somebody feels, is or intends; hiring, schooling, policing, border control,",
+        "insurance or any other decision about one person.",
+    ]
+    if "emotion" in heads:
+        limits.append(
+            "Emotion inference at work or in education is prohibited in the European Union "
+            "(Regulation (EU) 2024/1689, Article 5)."
+        )
+    limits.append("Identifying people: the model cannot.")
+    if "gender" in heads:
+        limits.append("Gender is the two-class label of the data sets, not anybody's identity.")
+    return f"## Good for\n\n{_wrapped(good)}\n\n## Not for\n\n{_wrapped(' '.join(limits))}\n"
+
+
+def _hard_faces(spec: ModelSpec) -> str:
+    """The faces that no figure shows, for test sets hardly have them."""
+    doubt = ", and the interval only partly says so" if "age" in spec.heads else ""
+    text = (
+        f"Faces narrower than {spec.min_face_px} px get no answer; profiles, masks and heavy blur "
+        f"get poor ones{doubt}."
+    )
+    return _wrapped(text, indent="  ")
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return fill(text, 100, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _details(report: Report) -> str:
+    """All lines but those of crossed groups, and one line a class."""
+    rows = [r for r in report.findings.rows if r.part not in (Part.CLASSES, Part.CROSSED)]
+    parts = [
+        f"### {report.dataset} {report.split}",
+        "\n".join(f"- {note}" for note in report.notes),
+        table(rows),
+        class_tables(report),
+        *map(confusion_table, report.findings.confusions),
+    ]
+    return "\n\n".join(part for part in parts if part)

@@ -1,25 +1,12 @@
-"""Metrics in NumPy: plain functions of labels and predictions, with bootstrap intervals."""
+"""Metrics in NumPy: plain functions of labels and predictions."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A metric with its 95 % bootstrap interval and the number of faces behind it."""
-
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 def accuracy(labels: IntArray, predicted: IntArray) -> float:
@@ -45,11 +32,27 @@ def precision_recall(confusion: npt.NDArray[np.int64]) -> tuple[FloatArray, Floa
 def macro_f1(labels: IntArray, predicted: IntArray, classes: int) -> float:
     """Mean of the F1 scores of the classes that occur among the labels."""
     confusion = confusion_matrix(labels, predicted, classes)
-    precision, recall = precision_recall(confusion)
-    total = precision + recall
-    f1 = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)
-    there = confusion.sum(1) > 0
-    return float(f1[there].mean()) if there.any() else 0.0
+    return float(macro_f1_of_counts(np.diag(confusion), confusion.sum(0), confusion.sum(1)))
+
+
+def macro_f1_of_counts(
+    right: FloatArray | IntArray, predicted: FloatArray | IntArray, there: FloatArray | IntArray
+) -> FloatArray:
+    """The same from counts: how often every class was right, predicted and there.
+
+    Args:
+        right: Shape ``(..., classes)``, as the others.
+        predicted: Right answers among them.
+        there: Right answers among them.
+
+    Returns:
+        Shape ``(...)``; 0 where no class is there.
+    """
+    # F1 = 2 TP / (2 TP + FP + FN), and predicted + there is that denominator.
+    total = np.asarray(predicted + there, np.float64)
+    f1 = np.divide(2.0 * right, total, out=np.zeros_like(total), where=total > 0)
+    classes = (np.asarray(there) > 0).sum(-1)
+    return np.asarray(np.where(there > 0, f1, 0.0).sum(-1) / np.maximum(1, classes), np.float64)
 
 
 def mean_absolute_error(truth: FloatArray, predicted: FloatArray) -> float:
@@ -74,24 +77,11 @@ def calibration_error(
 
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
     """
-    which = np.clip((confidence * bins).astype(int), 0, bins - 1)
-    count = np.bincount(which, minlength=bins)
+    which = calibration_bins(confidence, bins)
     gap = np.bincount(which, confidence, bins) - np.bincount(which, right, bins)
-    return float(np.abs(gap).sum() / max(1, count.sum()))
+    return float(np.abs(gap).sum() / max(1, len(which)))
 
 
-def bootstrap(
-    metric: Callable[[IntArray], float], n: int, *, samples: int = 1000, seed: int = 0
-) -> Estimate:
-    """95 % percentile interval of a metric.
-
-    Args:
-        metric: Takes row numbers (with repetition) and returns the metric on these rows.
-        n: Number of rows.
-        samples: Resamples.
-        seed: Of the resampling.
-    """
-    generator = np.random.default_rng(seed)
-    values = [metric(generator.integers(0, n, n)) for _ in range(samples)]
-    low, high = np.percentile(values, [2.5, 97.5])
-    return Estimate(metric(np.arange(n)), float(low), float(high), n)
+def calibration_bins(confidence: FloatArray, bins: int = 15) -> npt.NDArray[np.int64]:
+    """Number of the bin of every confidence; 1.0 belongs to the last one."""
+    return np.clip((confidence * bins).astype(np.int64), 0, bins - 1)

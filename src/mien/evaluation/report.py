@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from mien.config import EMOTIONS
 from mien.errors import InputError
-from mien.evaluation.protocols import Row
-from mien.evaluation.run import Report
+from mien.evaluation.findings import Confusion, Part, Report, Row
+from mien.evaluation.protocols.groups import GAP
 from mien.sinks.files import write_whole
 
 BEGIN, END = "<!-- accuracy: written by `mien evaluate --insert` -->", "<!-- /accuracy -->"
+ENDINGS = (".json", ".md", ".html")
 HEADLINES = (
     "expression accuracy",
     "expression macro-F1",
@@ -23,110 +24,174 @@ HEADLINES = (
     "age MAE, years",
     "age within 5 years",
     "80 % age interval covers",
+    "age group accuracy",
     "expected age in labelled bin",
     "gender accuracy",
     "gender calibration error, 15 bins",
 )
 """Metrics that a short table shows, for the whole split only."""
 
-SMALL_NUMBERS = (
-    "expression MAE over 9 columns",
-    "expression calibration error, 15 bins",
-    "gender calibration error, 15 bins",
-)
-"""Metrics that are neither shares nor years."""
+YEARS = ("age MAE, years", "age bias, years")
+"""How the names of metrics in years end, gaps between groups included."""
+
+WHOLE_SPLIT = (Part.EXPRESSION, Part.AGE, Part.GENDER)
 
 
 def format_value(row: Row) -> str:
-    """Value with its interval: in years, as a plain small number, or else in per cent."""
-    if row.metric.endswith(", years"):
-        scale, digits, sign = 1, 2, ""
-    elif row.metric in SMALL_NUMBERS:
-        scale, digits, sign = 1, 4, ""
-    else:
-        scale, digits, sign = 100, 1, " %"
-    estimate = row.estimate
-    value = f"{estimate.value * scale:.{digits}f}{sign}"
-    if math.isnan(estimate.low):
-        return value
-    return f"{value} ({estimate.low * scale:.{digits}f} to {estimate.high * scale:.{digits}f})"
+    """Value with its interval, e.g. ``"82.2 % (80.5 to 84.0)"``."""
+    value, interval = value_and_interval(row)
+    return f"{value} ({interval})" if interval else value
 
 
-def table(rows: Sequence[Row]) -> str:
+def value_and_interval(row: Row) -> tuple[str, str]:
+    """In years, as a plain small number, or else in per cent; no interval is an empty text."""
+    scale, digits, sign, unit = 1, 4, "", ""
+    if row.metric.endswith(YEARS):
+        digits, sign = 2, "+" if row.metric.startswith("age bias") else ""
+    elif is_share(row):
+        scale, digits, unit = 100, 1, " points" if row.metric.startswith(GAP) else " %"
+    found = row.estimate
+    value, low, high = (
+        f"{number * scale:{sign}.{digits}f}" for number in (found.value, found.low, found.high)
+    )
+    return f"{value}{unit}", "" if math.isnan(found.low) else f"{low} to {high}"
+
+
+def is_share(row: Row) -> bool:
+    """Whether the metric lies between 0 and 1 and reads best in per cent."""
+    small = row.metric.startswith("expression MAE") or " calibration error" in row.metric
+    return not small and not row.metric.endswith(YEARS)
+
+
+def table(rows: Iterable[Row]) -> str:
     """Markdown table: metric, value with 95 % interval, n, protocol."""
     lines = ["| metric | value (95 % interval) | n | protocol |", "| --- | --- | --- | --- |"]
     lines += [
-        f"| {row.metric} | {format_value(row)} | {row.estimate.n} | {row.protocol} |"
+        f"| {_cell(row.metric)} | {format_value(row)} | {row.estimate.n} | {_cell(row.protocol)} |"
         for row in rows
     ]
     return "\n".join(lines)
 
 
+def _cell(text: str) -> str:
+    """A class may have any name, even one that would end a cell."""
+    return re.sub(r"([\\|])", r"\\\1", " ".join(text.split()))
+
+
 def headline_rows(reports: Sequence[Report]) -> list[Row]:
     """The rows of a short table: whole splits, no groups."""
-    rows = []
-    for report in reports:
-        seen: set[str] = set()
-        for row in report.rows:
-            if row.metric in HEADLINES and row.metric not in seen:
-                seen.add(row.metric)
-                rows.append(row)
-    return rows
+    return [
+        row for report in reports for row in report.part(*WHOLE_SPLIT) if row.metric in HEADLINES
+    ]
 
 
-def confusion_table(report: Report) -> str:
-    """Markdown confusion matrix; empty without expressions."""
-    if not report.confusion:
-        return ""
+def confusion_table(confusion: Confusion) -> str:
+    """Markdown confusion matrix."""
+    names = [_cell(name) for name in confusion.labels]
     lines = [
-        f"| labelled \\ predicted | {' | '.join(EMOTIONS)} |",
-        f"| --- |{' --- |' * len(EMOTIONS)}",
+        f"| labelled \\ predicted | {' | '.join(names)} |",
+        f"| --- |{' --- |' * len(names)}",
     ]
     lines += [
         f"| {name} | {' | '.join(map(str, counts))} |"
-        for name, counts in zip(EMOTIONS, report.confusion, strict=True)
+        for name, counts in zip(names, confusion.counts, strict=True)
     ]
     return "\n".join(lines)
 
 
-def markdown(reports: Sequence[Report]) -> str:
-    """Everything, as one Markdown document."""
+def class_tables(report: Report) -> str:
+    """Markdown tables with one line a class, one table a protocol; empty without classes."""
+    protocols: dict[str, dict[str, dict[str, Row]]] = {}
+    for row in report.part(Part.CLASSES):
+        # "expression recall, contempt": a class may have a comma in its name, a kind has none.
+        kind, _, name = row.metric.removeprefix("expression ").partition(", ")
+        protocols.setdefault(row.protocol, {}).setdefault(name, {})[kind] = row
+    return "\n\n".join(
+        f"By class, {protocol}:\n\n{_class_table(classes)}"
+        for protocol, classes in protocols.items()
+    )
+
+
+def _class_table(classes: Mapping[str, Mapping[str, Row]]) -> str:
+    kinds = list(dict.fromkeys(kind for rows in classes.values() for kind in rows))
+    lines = [
+        f"| class |{''.join(f' {kind} | n |' for kind in kinds)}",
+        f"| --- |{' --- | --- |' * len(kinds)}",
+    ]
+    for name, rows in classes.items():
+        cells = [
+            f" {format_value(rows[kind])} | {rows[kind].estimate.n} |"
+            if kind in rows
+            else " – | 0 |"
+            for kind in kinds
+        ]
+        lines.append(f"| {_cell(name)} |{''.join(cells)}")
+    return "\n".join(lines)
+
+
+def markdown(reports: Sequence[Report], *, crossed: bool = True) -> str:
+    """Everything, as one Markdown document.
+
+    Args:
+        reports: One a data set.
+        crossed: With the lines by gender, age and race together: up to hundreds.
+    """
     parts = []
     for report in reports:
+        notes = "".join(f"\n- {note}" for note in report.notes)
+        left_out = 0 if crossed else len(report.part(Part.CROSSED))
+        rows = [row for row in report.findings.rows if crossed or row.part != Part.CROSSED]
         parts.append(
             f"## {report.model} on {report.dataset} {report.split}\n\n"
             f"{report.answered} of {report.images} images answered, detector `{report.detector}`, "
-            f"{report.unreadable} unreadable. Model file SHA-256 `{report.sha256}`.\n\n"
-            f"{table(report.rows)}"
+            f"{report.unreadable} unreadable. Model file SHA-256 `{report.sha256}`.\n"
+            f"{notes}{notes and chr(10)}\n{table(rows)}"
         )
-        if report.confusion:
-            parts.append(f"Confusion, majority filter:\n\n{confusion_table(report)}")
+        if left_out:
+            parts.append(
+                f"{left_out} more lines, by groups of gender, age and race together, stand in the "
+                "report of `--out`."
+            )
+        parts += [
+            f"Confusion, {confusion.protocol}, n = {confusion.n}:\n\n{confusion_table(confusion)}"
+            for confusion in report.findings.confusions
+        ]
     return "\n\n".join(parts) + "\n"
 
 
 def write_report(path: Path, reports: Sequence[Report]) -> None:
-    """Write ``.json`` or ``.md``.
+    """Write ``.json``, ``.md`` or ``.html``.
 
     Raises:
         InputError: The ending is another one.
+        MissingExtraError: A page is asked for, but the library that draws is not installed.
         OutputError: The file cannot be written.
     """
     check_ending(path)
     if path.suffix == ".json":
         text = json.dumps([report.to_dict() for report in reports], indent=1) + "\n"
-    else:
+    elif path.suffix == ".md":
         text = markdown(reports)
+    else:
+        from mien.evaluation.page import page
+
+        text = page(reports)
     write_text(path, text)
 
 
 def check_ending(path: Path) -> None:
-    """Refuse a report whose format nobody knows, before anything is measured.
+    """Refuse a report that could not be written, before anything is measured.
 
     Raises:
-        InputError: The ending is neither ``.json`` nor ``.md``.
+        InputError: The ending is not one of `ENDINGS`.
+        MissingExtraError: A page is asked for, but the library that draws is not installed.
     """
-    if path.suffix not in (".json", ".md"):
-        raise InputError(f"{path}: a report ends in .json or .md")
+    if path.suffix not in ENDINGS:
+        raise InputError(f"{path}: a report ends in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
+    if path.suffix == ".html":
+        from mien.evaluation.canvas import require_plots
+
+        require_plots("an HTML report")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,69 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import isnan
-from typing import Any
 
+from mien.attributes import OnnxAttributeModel
+from mien.config import ATTRIBUTES, AgeGroup, AnalyzeConfig
 from mien.datasets import Dataset, Record
 from mien.errors import InputError, MienError
-from mien.evaluation.protocols import Answers, Row, all_rows, expression_confusion
+from mien.evaluation.findings import Report
+from mien.evaluation.plan import Plan, plan
+from mien.evaluation.protocols import Answers, measure_all
 from mien.images import decode
 from mien.interfaces import Frame
 from mien.pipeline import Analyzer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What one evaluation found.
-
-    Attributes:
-        model: Name of the model.
-        sha256: Checksum of its ONNX file.
-        dataset: Name of the data set.
-        split: Which split.
-        detector: Who found the faces.
-        images: Images of the split.
-        answered: Images with an answer.
-        unreadable: Images that could not be decoded.
-        rows: All metrics.
-        confusion: Expression confusion matrix, rows are labels; empty without expressions.
-    """
-
-    model: str
-    sha256: str
-    dataset: str
-    split: str
-    detector: str
-    images: int
-    answered: int
-    unreadable: int
-    rows: tuple[Row, ...]
-    confusion: tuple[tuple[int, ...], ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready mapping."""
-        return {
-            "model": self.model,
-            "sha256": self.sha256,
-            "dataset": self.dataset,
-            "split": self.split,
-            "detector": self.detector,
-            "images": self.images,
-            "answered": self.answered,
-            "unreadable": self.unreadable,
-            "rows": [
-                {
-                    "metric": row.metric,
-                    "protocol": row.protocol,
-                    "value": row.estimate.value,
-                    "low": None if isnan(row.estimate.low) else row.estimate.low,
-                    "high": None if isnan(row.estimate.high) else row.estimate.high,
-                    "n": row.estimate.n,
-                }
-                for row in self.rows
-            ],
-            "confusion": [list(row) for row in self.confusion],
-        }
+from mien.results import Face
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +32,49 @@ class _Item:
             return Frame(source=self.name, error=str(error))
 
 
+DEFAULT_GROUPS = AnalyzeConfig().age_groups
+
+
+def open_analyzer(
+    model: str,
+    *,
+    detector: str = "crop",
+    threads: int = 0,
+    age_groups: tuple[AgeGroup, ...] = DEFAULT_GROUPS,
+) -> Analyzer:
+    """An analyzer for evaluation: it asks for every head that the model has.
+
+    Args:
+        model: Name of a shipped model, or path of an exported ONNX file.
+        detector: Who finds the face.
+        threads: CPU threads; 0 means all cores.
+        age_groups: Groups whose accuracy is measured.
+
+    Raises:
+        InputError: The model answers nothing that can be measured.
+        MienError: What `Analyzer` raises.
+    """
+    heads = OnnxAttributeModel(model, threads=1).spec.heads
+    attributes = tuple(name for name in ATTRIBUTES if name in heads)
+    if not attributes:
+        raise InputError(
+            f"{model}: answers {', '.join(heads)}, but only {', '.join(ATTRIBUTES)} can be measured"
+        )
+    # Every face counts here, however small the crop is.
+    return Analyzer(
+        model=model,
+        attributes=attributes,
+        detector=detector,
+        faces="largest",
+        threads=threads,
+        min_face_px=1,
+        age_groups=age_groups,
+    )
+
+
 def evaluate(
     analyzer: Analyzer,
-    dataset: Dataset,
+    data: Dataset | Plan,
     *,
     split: str = "test",
     progress: Callable[[int, int], None] | None = None,
@@ -93,43 +82,49 @@ def evaluate(
     """Measure everything that the labels of a data set allow.
 
     Args:
-        analyzer: Built with ``faces="largest"`` and a detector that fits the data set: ``crop``
-            for sets of face crops.
-        dataset: Labelled images.
+        analyzer: From `open_analyzer`, or built with ``faces="largest"`` and a detector that fits
+            the data set: ``crop`` for sets of face crops.
+        data: Labelled images, or a plan for them, whose split counts then.
         split: ``"train"``, ``"val"`` or ``"test"``.
         progress: Called with images done and in total.
 
     Raises:
-        InputError: The split is empty, or not a single face got an answer.
+        InputError: The split is empty, the model answers nothing of what is labelled, or not a
+            single face got an answer.
     """
-    records = [record for record in dataset.records() if record.split == split]
-    if not records:
-        raise InputError(f"{dataset.name}: the split {split!r} is empty")
-    labelled: list[Record] = []
-    faces = []
-    unreadable = 0
-    items: Iterator[_Item] = (_Item(dataset, record.name) for record in records)
+    if not isinstance(data, Plan):
+        heads = analyzer.model.spec.heads
+        data = plan(data, {name: heads[name] for name in analyzer.config.attributes}, split)
+    labelled, faces, unreadable = _answers(analyzer, data, progress)
+    name = data.dataset.name
+    if not faces:
+        raise InputError(f"{name}: no face in any image of {data.split!r} got an answer")
+    return Report(
+        model=analyzer.model.spec.name,
+        sha256=analyzer.model.sha256,
+        dataset=name,
+        split=data.split,
+        detector=analyzer.config.detector,
+        images=len(data.records),
+        answered=len(faces),
+        unreadable=unreadable,
+        findings=measure_all(Answers(labelled, faces, f"{name} {data.split}", data.classes)),
+        notes=data.notes,
+    )
+
+
+def _answers(
+    analyzer: Analyzer, data: Plan, progress: Callable[[int, int], None] | None
+) -> tuple[list[Record], list[Face], int]:
+    """Records whose face got an answer, these faces, and how many images were unreadable."""
+    labelled, faces, unreadable = [], [], 0
+    items: Iterator[_Item] = (_Item(data.dataset, record.name) for record in data.records)
     results = analyzer.run(items, keep_images=False)
-    for done, (record, (_, result)) in enumerate(zip(records, results, strict=True), start=1):
+    for done, (record, (_, result)) in enumerate(zip(data.records, results, strict=True), start=1):
         unreadable += result.error is not None
         if result.faces and result.faces[0].skipped is None:
             labelled.append(record)
             faces.append(result.faces[0])
         if progress is not None:
-            progress(done, len(records))
-    if not faces:
-        raise InputError(f"{dataset.name}: no face in any image of {split!r} got an answer")
-    answers = Answers(labelled, faces, f"{dataset.name} {split}")
-    confusion = expression_confusion(answers)
-    return Report(
-        model=analyzer.model.spec.name,
-        sha256=analyzer.model.sha256,
-        dataset=dataset.name,
-        split=split,
-        detector=analyzer.config.detector,
-        images=len(records),
-        answered=len(faces),
-        unreadable=unreadable,
-        rows=tuple(all_rows(answers)),
-        confusion=tuple(map(tuple, confusion.tolist())) if confusion.sum() else (),
-    )
+            progress(done, len(data.records))
+    return labelled, faces, unreadable

@@ -6,6 +6,7 @@ import json
 import pytest
 from PIL import Image
 
+from mien.datasets import Record, datasets
 from mien.evaluation.report import BEGIN, END
 
 
@@ -39,6 +40,9 @@ def test_without_a_file_everything_is_printed(evaluate):
     assert "## tiny on utkface test" in result.stdout
     assert "4 of 4 images answered, detector `crop`, 0 unreadable" in result.stdout
     assert "| gender accuracy, labelled male |" in result.stdout
+    # By gender, age and race together: one gender and one decade, so two groups of two metrics.
+    assert "4 more lines, by groups of gender, age and race together" in result.stdout
+    assert result.stderr == ""
 
 
 def test_every_file_is_written(evaluate, tmp_path):
@@ -60,6 +64,88 @@ def test_every_file_is_written(evaluate, tmp_path):
     assert text.endswith(f"|\n{END}\nb\n")
 
 
+def test_figures_and_a_page(evaluate, tmp_path):
+    pytest.importorskip("matplotlib")
+    result = evaluate("--plots", tmp_path / "plots", "--out", tmp_path / "r.html")
+    assert result.exit_code == 0
+    names = [f"utkface-test-{name}.png" for name in ("age", "age-coverage", "calibration-gender")]
+    assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == sorted(names)
+    assert result.stderr.count(" written\n") == 3
+    assert "tiny: evaluation" in (tmp_path / "r.html").read_text("utf-8")
+
+
+def test_a_model_with_one_head(cli, faces, make_model, tmp_path):
+    heads = {"gender": {"decoder": "softmax", "labels": ["female", "male"]}}
+    path = make_model(tmp_path / "gender.onnx", heads)
+    result = cli("evaluate", path, "--data", f"utkface={faces}", "--threads", 1)
+    assert result.exit_code == 0
+    assert "| gender accuracy |" in result.stdout
+    assert "age MAE" not in result.stdout
+
+
+def test_a_model_that_answers_nothing_of_what_is_labelled(cli, faces, make_model, tmp_path):
+    heads = {"emotion": {"decoder": "emotion", "labels": ["sadness", "fear"]}}
+    path = make_model(tmp_path / "emotion.onnx", heads)
+    result = cli("evaluate", path, "--data", f"utkface={faces}", "--threads", 1)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: utkface test: nothing to measure: the model answers expression (sadness, fear), "
+        "the data set labels age and gender\n"
+    )
+
+
+class Moods:
+    """A data set with an option, whose images are the same photo."""
+
+    name = "moods"
+
+    def __init__(self, path, *, classes=""):
+        self.photo, self.classes = path, classes.split()
+        self.dropped = {}
+
+    def records(self):
+        for k, label in enumerate(self.classes):
+            yield Record(name=str(k), split="test", expression=label)
+
+    def read(self, name):
+        return self.photo.read_bytes()
+
+
+@pytest.fixture
+def moods(monkeypatch, photo_path, cli, tiny_model):
+    """Function that runs the command on `Moods`."""
+    monkeypatch.setitem(datasets._entries, "moods", Moods)
+
+    def run(*arguments):
+        data = f"moods={photo_path}"
+        return cli("evaluate", tiny_model, "--data", data, "--threads", 1, *arguments)
+
+    return run
+
+
+def test_options_come_from_the_recipe(moods, tmp_path):
+    recipe = tmp_path / "own.toml"
+    recipe.write_text(
+        '[[data]]\ndataset = "moods"\noptions = { classes = "fear anger smirk" }', "utf-8"
+    )
+    result = moods("--recipe", recipe, "--detector", "whole")
+    assert result.exit_code == 0
+    note = "moods test: the model does not know smirk (1 image): these are left out."
+    assert result.stderr == f"{note}\n"
+    assert f"- {note}" in result.stdout
+    assert "labels of the data set, 2 classes, the model's neutral and happiness" in result.stdout
+    assert moods("--detector", "whole").exit_code == 2  # without options, there is no image
+
+
+def test_an_option_that_the_reader_does_not_have(moods, tmp_path):
+    recipe = tmp_path / "own.toml"
+    recipe.write_text('[[data]]\ndataset = "moods"\noptions = { clases = "fear" }', "utf-8")
+    result = moods("--recipe", recipe)
+    assert result.exit_code == 2
+    assert "has no option 'clases'. Did you mean 'classes'?" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_every_face_counts_however_small(evaluate, faces):
     for path in faces.glob("*.png"):
         Image.open(path).resize((20, 20)).save(path)
@@ -69,11 +155,14 @@ def test_every_face_counts_however_small(evaluate, faces):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--out", "r.csv"), "r.csv: a report ends in .json or .md"),
+        (("--out", "r.csv"), "r.csv: a report ends in .json, .md or .html"),
         (("--insert", "no.md"), "no.md: cannot be read"),
         (("--data", "utkface"), "--data wants NAME=PATH, got 'utkface'"),
         (("--data", "utkfase=."), "Did you mean 'utkface'?"),
-        (("--split", "dev"), "utkface: the split 'dev' is empty"),
+        (("--data", "utkface=no-folder"), "no-folder"),
+        (("--split", "val"), "utkface: the split 'val' is empty. It has: test"),
+        (("--split", "tst"), "Did you mean 'test'?"),
+        (("--recipe", "no.toml"), "no.toml: cannot be read as TOML"),
         (("--detector", "yuent"), "Did you mean 'yunet'?"),
     ],
     ids=str,
@@ -94,6 +183,15 @@ def test_files_are_checked_before_anything_is_measured(evaluate, monkeypatch, tm
     assert evaluate("--out", tmp_path / "r.txt").exit_code == 2
     (tmp_path / "README.md").write_text("no markers", "utf-8")
     assert evaluate("--insert", tmp_path / "README.md").exit_code == 2
+    assert evaluate("--plots", tmp_path / "README.md").exit_code == 2
+    # The second data set is looked at before the first is measured.
+    (tmp_path / "empty").mkdir()
+    assert evaluate("--data", f"utkface={tmp_path / 'empty'}").exit_code == 2
+    monkeypatch.setattr("mien.evaluation.canvas.find_spec", lambda name: None)
+    for arguments in (("--plots", tmp_path / "plots"), ("--out", tmp_path / "r.html")):
+        result = evaluate(*arguments)
+        assert (result.exit_code, "mien[plots]" in result.stderr) == (2, True)
+    assert not (tmp_path / "plots").exists()
 
 
 def test_data_are_needed(cli, tiny_model):

@@ -5,9 +5,18 @@ from dataclasses import replace
 import pytest
 
 from mien.attributes import OnnxAttributeModel
+from mien.config import EMOTIONS
 from mien.evaluation.card import cost, known_faults, write_card
-from mien.evaluation.report import confusion_table, headline_rows, table
+from mien.evaluation.findings import Findings
+from mien.evaluation.report import class_tables, confusion_table, headline_rows, table
+from mien.evaluation.run import open_analyzer
 from mien.pipeline import Analyzer
+
+HEADS = {
+    "age": {"decoder": "age-distribution", "labels": [str(age) for age in range(101)]},
+    "gender": {"decoder": "softmax", "labels": ["female", "male"]},
+    "emotion": {"decoder": "emotion", "labels": ["happiness", "sadness"]},
+}
 
 
 def test_faults_by_hand(report):
@@ -21,22 +30,31 @@ def test_faults_by_hand(report):
     ]
 
 
-def test_a_perfect_model_has_no_invented_faults(report):
+def with_counts(report, make_confusion, counts, labels=EMOTIONS):
+    found = Findings(confusions=(make_confusion(counts, labels),))
+    return replace(report, findings=found)
+
+
+def test_a_perfect_model_has_no_invented_faults(report, make_confusion):
     perfect = [[20 * (row == column) for column in range(8)] for row in range(8)]
-    perfect = tuple(map(tuple, perfect))
-    assert known_faults([replace(report, confusion=perfect, rows=())]) == []
+    assert known_faults([with_counts(report, make_confusion, perfect)]) == []
 
 
-def test_three_confusions_at_most(report):
-    spread = tuple(tuple(10 + row + column for column in range(8)) for row in range(8))
+def test_three_confusions_at_most(report, make_confusion):
+    spread = [[10 + row + column for column in range(8)] for row in range(8)]
     # The first row sums to 10 + ... + 17 = 108, and 17 of these are contempt.
-    faults = known_faults([replace(report, confusion=spread, rows=())])
+    faults = known_faults([with_counts(report, make_confusion, spread)])
     assert len(faults) == 3
     assert faults[0].startswith("16 % of the 108 faces labelled neutral are called contempt")
 
 
+def test_confusions_in_a_models_own_words(report, make_confusion):
+    faults = known_faults([with_counts(report, make_confusion, [[9, 7], [0, 30]], ("no", "yes"))])
+    assert faults == ["44 % of the 16 faces labelled no are called yes."]
+
+
 def test_faults_without_expressions(report):
-    faults = known_faults([replace(report, confusion=())])
+    faults = known_faults([replace(report, findings=replace(report.findings, confusions=()))])
     assert len(faults) == 3
     assert not [fault for fault in faults if "labelled" in fault]
 
@@ -70,8 +88,10 @@ def test_the_card_holds_everything(analyzer, report):
         "112 px, grey",
         "age (101 classes), gender (2 classes), emotion (8 classes)",
         table(headline_rows([report])),
-        table(report.rows),
-        confusion_table(report),
+        class_tables(report),
+        confusion_table(report.findings.confusions[0]),
+        "| largest gap between groups, gender accuracy | 4.2 points | 2379 |",
+        "- ferplus test: no image is labelled fear.",
         "25 % of the 20 faces",
         "Faces narrower than 24 px",
     ):
@@ -88,3 +108,44 @@ def test_the_card_says_what_the_model_is_not_for(analyzer, report):
         "apparent age",
     ):
         assert part in text
+
+
+def test_crossed_groups_and_classes_do_not_fill_the_card(analyzer, report):
+    text = write_card(analyzer, [report])
+    assert "male, age 20-29" not in text
+    assert "expression recall, fear" not in text
+    assert "| fear | 75.0 % (70.0 to 80.0) | 83 |" in text
+
+
+def test_an_own_file_is_not_said_to_come_from_our_data(analyzer, report):
+    text = write_card(analyzer, [report])
+    assert "UTKFace" not in text
+    assert "recipes/" not in text
+    assert "Whether weights inherit the terms of their training photos is not settled law" in text
+
+
+@pytest.mark.parametrize(
+    ("head", "first", "there", "absent"),
+    [
+        ("age", "Apparent age from one", "interval only partly", ("xpression", "ender", "Emotion")),
+        ("gender", "Gender from one", "two-class label", ("ge from", "xpression", "interval only")),
+        ("emotion", "Facial expression from one", "Emotion inference", ("pparent age", "ender is")),
+    ],
+)
+def test_a_card_speaks_of_the_heads_that_there_are(
+    make_model, report, tmp_path, head, first, there, absent
+):
+    path = make_model(tmp_path / "one.onnx", {head: HEADS[head]})
+    analyzer = open_analyzer(str(path), detector="whole", threads=1)
+    empty = replace(report, findings=Findings())
+    text = " ".join(write_card(analyzer, [empty]).split())
+    assert first in text
+    assert there in text
+    for part in absent:
+        assert part not in text
+
+
+def test_what_a_model_answers_in_words(make_model, report, tmp_path):
+    path = make_model(tmp_path / "two.onnx", {head: HEADS[head] for head in ("age", "gender")})
+    text = write_card(open_analyzer(str(path), detector="whole", threads=1), [report])
+    assert "\nApparent age and gender from one aligned 112 px face" in text

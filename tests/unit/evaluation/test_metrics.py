@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from mien.evaluation.metrics import (
     accuracy,
-    bootstrap,
+    calibration_bins,
     calibration_error,
     confusion_matrix,
     coverage,
     cumulative_score,
     macro_f1,
+    macro_f1_of_counts,
     mean_absolute_error,
     precision_recall,
 )
@@ -58,6 +59,16 @@ def test_no_faces_have_an_empty_confusion():
     empty = np.array([], np.int64)
     assert confusion_matrix(empty, empty, 3).tolist() == [[0] * 3] * 3
     assert macro_f1(empty, empty, 3) == 0
+
+
+def test_f1_of_several_samples_at_once():
+    # Two classes. First F1 2/3 and 2/5, as 2·right / (predicted + there); then only class 0 is
+    # there and half of it is found; then nothing is there at all.
+    right = np.array([[3, 1], [1, 0], [0, 0]])
+    predicted = np.array([[5, 3], [1, 1], [0, 0]])
+    there = np.array([[4, 2], [2, 0], [0, 0]])
+    found = macro_f1_of_counts(right, predicted, there)
+    assert found == pytest.approx([(6 / 9 + 2 / 5) / 2, 2 / 3, 0])
 
 
 @given(PAIRS)
@@ -112,6 +123,11 @@ def test_calibration_by_hand():
     assert calibration_error(confidence, np.ones(4, bool), bins=1) == pytest.approx(0.5)
 
 
+def test_every_confidence_has_a_bin():
+    confidence = np.array([0.0, 0.0999, 0.1, 0.95, 1.0])
+    assert calibration_bins(confidence, 10).tolist() == [0, 0, 1, 9, 9]
+
+
 def test_sure_and_always_right_is_calibrated():
     assert calibration_error(np.ones(10), np.ones(10, bool)) == 0
 
@@ -134,38 +150,3 @@ def test_calibration_against_a_loop(pairs, bins):
             share_right = sum(r for _, r in inside) / len(inside)
             total += len(inside) / len(pairs) * abs(mean_confidence - share_right)
     assert calibration_error(confidence, right, bins) == pytest.approx(total, abs=1e-9)
-
-
-# --- bootstrap --------------------------------------------------------------------------------
-
-
-def test_the_same_seed_gives_the_same_interval():
-    hits = np.arange(50) % 3 == 0
-    first, second, other = (
-        bootstrap(lambda k: float(hits[k].mean()), 50, seed=seed) for seed in (0, 0, 1)
-    )
-    assert first == second
-    assert (other.low, other.high) != (first.low, first.high)
-    assert other.value == first.value == hits.mean()
-
-
-@given(st.integers(20, 200), st.integers(0, 100))
-def test_an_interval_holds_the_value(n, seed):
-    values = np.random.default_rng(seed).normal(size=n)
-    estimate = bootstrap(lambda k: float(values[k].mean()), n, samples=100, seed=seed)
-    assert estimate.n == n
-    assert estimate.value == pytest.approx(values.mean())
-    assert estimate.low <= estimate.value <= estimate.high
-
-
-def test_the_interval_of_a_share_is_as_wide_as_theory_says():
-    # Normal approximation: 1.96 * sqrt(p (1 - p) / n) = 0.0196 for p = 0.5 and n = 2500.
-    hits = np.arange(2500) % 2 == 0
-    estimate = bootstrap(lambda k: float(hits[k].mean()), 2500)
-    assert estimate.value == 0.5
-    assert (estimate.low, estimate.high) == pytest.approx((0.4804, 0.5196), abs=0.003)
-
-
-def test_nothing_to_doubt_has_no_width():
-    estimate = bootstrap(lambda k: 0.75, 10)
-    assert (estimate.value, estimate.low, estimate.high, estimate.n) == (0.75, 0.75, 0.75, 10)

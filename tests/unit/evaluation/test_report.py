@@ -2,18 +2,22 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
-from mien.errors import InputError, OutputError
+from mien.errors import InputError, MissingExtraError, OutputError
+from mien.evaluation.findings import Part
 from mien.evaluation.report import (
     BEGIN,
     END,
     check_ending,
+    class_tables,
     confusion_table,
     format_value,
     headline_rows,
     insert_table,
+    is_share,
     markdown,
     split_at_markers,
     table,
@@ -37,12 +41,18 @@ from mien.evaluation.report import (
         ("80 % age interval covers", 0.8, 0.78, 0.82, "80.0 % (78.0 to 82.0)"),
         ("expected age in labelled bin", 0.5, 0.4, 0.6, "50.0 % (40.0 to 60.0)"),
         ("gender accuracy, labelled male", 1.0, 1.0, 1.0, "100.0 % (100.0 to 100.0)"),
-        ("largest gap between groups, gender accuracy", 0.042, None, None, "4.2 %"),
+        ("largest gap between groups, gender accuracy", 0.042, None, None, "4.2 points"),
         ("largest gap between groups, age MAE, years", 2.31, None, None, "2.31"),
+        ("age bias, years", 0.524, -0.1, 1.14, "+0.52 (-0.10 to +1.14)"),
+        ("expression MAE, fear", 0.0312, 0.03, 0.04, "0.0312 (0.0300 to 0.0400)"),
+        ("expression recall, years", 0.25, 0.0, 0.5, "25.0 % (0.0 to 50.0)"),
     ],
 )
 def test_units(make_row, metric, value, low, high, text):
-    assert format_value(make_row(metric, value, low, high)) == text
+    ends = () if low is None else (low, high)
+    row = make_row(metric, value, *ends)
+    assert format_value(row) == text
+    assert is_share(row) == ("%" in text or "points" in text)
 
 
 def test_table_by_hand(make_row):
@@ -51,6 +61,32 @@ def test_table_by_hand(make_row):
         "| metric | value (95 % interval) | n | protocol |",
         "| --- | --- | --- | --- |",
         "| gender accuracy | 50.0 % (25.0 to 75.0) | 8 | utkface test |",
+    ]
+
+
+def test_a_class_cannot_break_a_table(make_row, make_confusion):
+    rows = [make_row("expression recall, a|b\nc", 0.5, protocol="1 \\ 2")]
+    assert table(rows).splitlines()[2:] == [
+        r"| expression recall, a\|b c | 50.0 % | 100 | 1 \\ 2 |"
+    ]
+    lines = confusion_table(make_confusion([[1, 0], [0, 1]], ("a|b", "c"))).splitlines()
+    assert [line.replace(r"\|", "").count("|") for line in lines] == [4] * 4
+
+
+def test_classes_by_hand(report):
+    assert class_tables(report).splitlines() == [
+        "By class, majority:",
+        "",
+        "| class | recall | n | precision | n |",
+        "| --- | --- | --- | --- | --- |",
+        "| contempt | 25.0 % (0.0 to 50.0) | 16 | 50.0 % (0.0 to 100.0) | 2 |",
+        "| fear | 75.0 % (70.0 to 80.0) | 83 | – | 0 |",
+        "",
+        "By class, votes:",
+        "",
+        "| class | MAE | n |",
+        "| --- | --- | --- |",
+        "| fear | 0.0312 (0.0300 to 0.0400) | 3573 |",
     ]
 
 
@@ -73,7 +109,7 @@ def test_headlines_are_whole_splits(report):
 
 
 def test_confusion_table_by_hand(report):
-    lines = confusion_table(report).splitlines()
+    lines = confusion_table(report.findings.confusions[0]).splitlines()
     assert len(lines) == 10
     assert lines[0].startswith("| labelled \\ predicted | neutral | happiness |")
     assert lines[2] == "| neutral | 15 | 0 | 0 | 5 | 0 | 0 | 0 | 0 |"
@@ -85,8 +121,21 @@ def test_markdown_says_what_was_measured(report):
     assert "## tiny on ferplus test" in text
     assert "24 of 25 images answered, detector `crop`, 1 unreadable" in text
     assert "ab" * 32 in text
-    assert table(report.rows) in text
-    assert confusion_table(report) in text
+    assert "`.\n\n- ferplus test: no image is labelled fear.\n\n| metric" in text
+    assert table(report.part()) in text
+    [confusion] = report.findings.confusions
+    assert f"Confusion, ferplus test, majority, n = 23:\n\n{confusion_table(confusion)}" in text
+    assert "`.\n\n| metric" in markdown([replace(report, notes=())])
+
+
+def test_crossed_groups_can_be_left_out(report):
+    text = markdown([report], crossed=False)
+    assert "male, age 20-29" not in text
+    assert "3 more lines, by groups of gender, age and race together" in text
+    assert "more lines" not in markdown([report])
+    rows = tuple(row for row in report.findings.rows if row.part is not Part.CROSSED)
+    without = replace(report, findings=replace(report.findings, rows=rows))
+    assert "more lines" not in markdown([without], crossed=False)
 
 
 # --- files ------------------------------------------------------------------------------------
@@ -97,9 +146,9 @@ def test_a_json_report_holds_every_row(report, tmp_path):
     write_report(path, [report])
     [found] = json.loads(path.read_text("utf-8"))
     assert found == report.to_dict()
-    assert len(found["rows"]) == len(report.rows)
-    gap = found["rows"][-1]
-    assert (gap["value"], gap["low"], gap["high"]) == (2.31, None, None)  # NaN is no JSON
+    assert len(found["rows"]) == len(report.findings.rows)
+    gap = next(row for row in found["rows"] if row["value"] == 2.31)
+    assert (gap["low"], gap["high"]) == (None, None)  # NaN is no JSON
 
 
 def test_a_markdown_report(report, tmp_path):
@@ -109,13 +158,27 @@ def test_a_markdown_report(report, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("name", ["report.csv", "report", "report.html"])
+def test_an_html_report(report, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "report.html"
+    write_report(path, [report])
+    assert path.read_text("utf-8").startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("name", ["report.csv", "report", "report.htm"])
 def test_another_ending_is_refused(report, tmp_path, name):
-    with pytest.raises(InputError, match=rf"{name}: a report ends in \.json or \.md"):
+    with pytest.raises(InputError, match=rf"{name}: a report ends in \.json, \.md or \.html"):
         write_report(tmp_path / name, [report])
     with pytest.raises(InputError, match="ends in"):
         check_ending(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_needs_the_library_that_draws(report, tmp_path, monkeypatch):
+    monkeypatch.setattr("mien.evaluation.canvas.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"an HTML report needs .* 'mien\[plots\]'"):
+        check_ending(tmp_path / "report.html")
+    check_ending(tmp_path / "report.md")
 
 
 def test_a_missing_folder_is_one_line(report, tmp_path):

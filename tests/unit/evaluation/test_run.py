@@ -6,7 +6,9 @@ import pytest
 
 from mien.datasets import Record
 from mien.errors import InputError
-from mien.evaluation.run import evaluate
+from mien.evaluation.findings import Part
+from mien.evaluation.plan import plan
+from mien.evaluation.run import evaluate, open_analyzer
 from mien.pipeline import Analyzer
 
 
@@ -55,7 +57,8 @@ def test_a_split_is_measured(analyzer, faces):
 def test_numbers_are_those_of_the_pipeline(analyzer, faces):
     """The same photo five times: every error is the error of that one answer."""
     [face] = analyzer.analyze(faces.photo)[0].faces
-    rows = {row.metric: row.estimate for row in evaluate(analyzer, faces).rows}
+    found = evaluate(analyzer, faces).part(Part.EXPRESSION, Part.AGE, Part.GENDER)
+    rows = {row.metric: row.estimate for row in found}
     assert rows["age MAE, years"].value == pytest.approx(abs(face.age.years - 40))
     assert rows["age MAE, years"].n == 4
     said = face.gender.best
@@ -66,15 +69,53 @@ def test_numbers_are_those_of_the_pipeline(analyzer, faces):
 
 
 def test_the_confusion_counts_the_answers(analyzer, faces):
-    report = evaluate(analyzer, faces)
-    assert len(report.confusion) == 8
-    assert sum(report.confusion[0]) == 4
-    assert sum(map(sum, report.confusion)) == 4
+    [confusion] = evaluate(analyzer, faces).findings.confusions
+    assert len(confusion.counts) == 8
+    assert sum(confusion.counts[0]) == confusion.n == 4
 
 
-def test_a_report_is_json(analyzer, faces):
+def test_a_report_is_json_as_it_is(analyzer, faces):
     table = evaluate(analyzer, faces).to_dict()
     assert json.loads(json.dumps(table, allow_nan=False)) == table
+
+
+def test_a_plan_is_followed(analyzer, faces):
+    made = plan(faces, analyzer.model.spec.heads, "val")
+    report = evaluate(analyzer, made)
+    assert (report.split, report.images, report.notes) == ("val", 1, made.notes)
+    assert report.notes[0].startswith("faces val: no image is labelled happiness, surprise")
+
+
+@pytest.mark.parametrize(
+    ("head", "metrics"),
+    [("gender", {"gender"}), ("age", {"age", "80"}), ("emotion", {"expression"})],
+)
+def test_a_model_with_one_head(make_model, faces, tmp_path, head, metrics):
+    labels = {
+        "gender": ("softmax", ["female", "male"]),
+        "age": ("age-distribution", [str(age) for age in range(101)]),
+        "emotion": ("emotion", ["sadness", "neutral", "smirk"]),
+    }
+    decoder, names = labels[head]
+    path = make_model(tmp_path / "one.onnx", {head: {"decoder": decoder, "labels": names}})
+    analyzer = open_analyzer(str(path), detector="whole", threads=1)
+    report = evaluate(analyzer, faces)
+    found = {row.metric.split()[0] for row in report.part()}
+    assert found == metrics
+    assert report.answered == 4
+
+
+def test_a_model_that_answers_something_else(make_model, tmp_path):
+    heads = {"beauty": {"decoder": "softmax", "labels": ["a", "b"]}}
+    path = make_model(tmp_path / "other.onnx", heads)
+    with pytest.raises(InputError, match="answers beauty, but only age, gender, emotion can be"):
+        open_analyzer(str(path))
+
+
+def test_every_face_counts_for_evaluation(tiny_model):
+    analyzer = open_analyzer(str(tiny_model), detector="whole", threads=1)
+    assert (analyzer.config.min_face_px, analyzer.config.faces) == (1, "largest")
+    assert analyzer.config.attributes == ("age", "gender", "emotion")
 
 
 def test_skipped_faces_are_no_answers(tiny_model, faces):
