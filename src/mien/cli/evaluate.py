@@ -32,6 +32,13 @@ def evaluate(
         str, typer.Option(help="Who finds the face; crop suits data sets of face crops.")
     ] = "crop",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 means all cores.")] = 0,
+    without_copies: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Packed folder of `mien prepare`: leave out faces with a copy in another split. "
+            "May be repeated."
+        ),
+    ] = None,
     age_groups: Annotated[
         str, typer.Option(help="Age groups whose accuracy is measured.")
     ] = ",".join(map(str, DEFAULTS.age_groups)),
@@ -50,7 +57,7 @@ def evaluate(
     """Measure MODEL on the split of every data set; prints n and protocol with every number."""
     from mien.cli.progress import bar
     from mien.evaluation.card import write_card
-    from mien.evaluation.plan import plan
+    from mien.evaluation.plan import plan, read_copies
     from mien.evaluation.report import (
         headline_rows,
         insert_table,
@@ -69,7 +76,8 @@ def evaluate(
         model, detector=detector, threads=threads, age_groups=parse_age_groups(age_groups)
     )
     heads = {name: analyzer.model.spec.heads[name] for name in analyzer.config.attributes}
-    plans = [plan(reader, heads, split) for reader in readers]
+    copies = frozenset[str]().union(*map(read_copies, without_copies or []))
+    plans = [plan(reader, heads, split, copies=copies) for reader in readers]
     _say(note for planned in plans for note in planned.notes)
     reports = []
     for planned in plans:

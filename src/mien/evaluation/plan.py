@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from mien.config import EMOTIONS
 from mien.datasets import SPLITS, Dataset, Record, majority
+from mien.datasets.files import csv_table
 from mien.errors import InputError, did_you_mean
 from mien.evaluation.protocols.answers import in_order
 from mien.evaluation.protocols.expression import View
@@ -27,6 +29,7 @@ class Plan:
         records: Those of the split, at least one.
         classes: Every value of `Record.expression` in the whole data set.
         notes: Single sentences on what will be left out.
+        where: What every protocol starts with, e.g. ``"ferplus test"``.
     """
 
     dataset: Dataset
@@ -34,15 +37,24 @@ class Plan:
     records: tuple[Record, ...]
     classes: tuple[str, ...]
     notes: tuple[str, ...]
+    where: str
 
 
-def plan(dataset: Dataset, heads: Mapping[str, HeadSpec], split: str = "test") -> Plan:
+def plan(
+    dataset: Dataset,
+    heads: Mapping[str, HeadSpec],
+    split: str = "test",
+    *,
+    copies: Collection[str] = (),
+) -> Plan:
     """Read the labels of a data set and compare them with what a model answers.
 
     Args:
         dataset: Labelled images.
         heads: Of the model, as in `ModelSpec.heads`.
         split: ``"train"``, ``"val"`` or ``"test"``.
+        copies: Names of faces to leave out, because they have a copy in another split; see
+            `read_copies`.
 
     Raises:
         InputError: The split is unknown or empty, or the model answers nothing of what is
@@ -61,14 +73,44 @@ def plan(dataset: Dataset, heads: Mapping[str, HeadSpec], split: str = "test") -
         hint = f"It has: {', '.join(there)}." if there else "It has no labelled image at all."
         raise InputError(f"{dataset.name}: the split {split!r} is empty. {hint}")
     named = in_order({record.expression for record in everything if record.expression is not None})
+    copied = sum(record.name in copies for record in records)
+    if copied:
+        records = tuple(record for record in records if record.name not in copies)
+        where += ", without copies"
     _check_overlap(where, records, heads, named)
-    notes = [
+    notes = [f"{where}: {copied} faces with a copy in another split were left out."] * bool(copied)
+    notes += [
         f"{where}: {count} entries (all splits) were left out when reading: {reason}."
         for reason, count in sorted(dataset.dropped.items())
     ]
     if "emotion" in heads:
         notes += _class_notes(where, records, heads["emotion"].labels, named)
-    return Plan(dataset=dataset, split=split, records=records, classes=named, notes=tuple(notes))
+    return Plan(
+        dataset=dataset,
+        split=split,
+        records=records,
+        classes=named,
+        notes=tuple(notes),
+        where=where,
+    )
+
+
+def read_copies(folder: Path) -> frozenset[str]:
+    """Names of all faces that have a copy in another split.
+
+    Args:
+        folder: Packed folder; `mien prepare` leaves ``duplicates.csv`` there.
+
+    Raises:
+        InputError: There is none, or it is damaged.
+    """
+    rows = csv_table(folder / "duplicates.csv", ("name_a", "split_a", "name_b", "split_b"))
+    return frozenset(
+        name
+        for _, row in rows
+        if row["split_a"] != row["split_b"]
+        for name in (row["name_a"], row["name_b"])
+    )
 
 
 def _check_overlap(

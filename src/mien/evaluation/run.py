@@ -108,7 +108,7 @@ def evaluate(
         images=len(data.records),
         answered=len(faces),
         unreadable=unreadable,
-        findings=measure_all(Answers(labelled, faces, f"{name} {data.split}", data.classes)),
+        findings=measure_all(Answers(labelled, faces, data.where, data.classes)),
         notes=data.notes,
     )
 

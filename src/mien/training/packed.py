@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,10 @@ from mien.align import AlignSpec
 from mien.datasets import Record
 from mien.datasets.files import csv_table
 from mien.errors import InputError
+from mien.sinks.files import write_whole
 
 COLUMNS = ("name", "split", "found", "votes", "age", "age_low", "age_high", "gender", "group")
-LATER_COLUMNS = ("expression", "age_spread", "real_age", "person")
+LATER_COLUMNS = ("expression", "age_spread", "real_age", "person", "left_out")
 """Columns that folders of the first version do not have."""
 VERSION = 2
 
@@ -30,7 +33,8 @@ class Packed:
         folder: Where they lie.
         chips: ``uint8``, shape ``(n, packed_size, packed_size, 1 or 3)``, mapped from disk.
         records: Labels, one a chip.
-        found: Whether the detector found the face; chips of missed faces are empty.
+        found: Whether training may use the face; the chip is empty where none was found, and whole
+            where it was left out as a copy. Column ``left_out`` of ``records.csv`` has the reason.
         align: How the chips were cut.
         dataset: Name of the data set.
     """
@@ -79,36 +83,63 @@ def read_meta(folder: Path) -> dict[str, Any]:
 
 
 def write_meta(folder: Path, meta: dict[str, Any]) -> None:
-    """Write ``meta.json`` so that it is either the old or the new one, never half."""
-    part = folder / ".meta.json.part"
-    part.write_text(json.dumps({"version": VERSION, **meta}, indent=1), "utf-8")
-    part.replace(folder / "meta.json")
+    """Write ``meta.json`` so that it is either the old or the new one, never half.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    text = json.dumps({"version": VERSION, **meta}, indent=1)
+    write_whole(folder / "meta.json", text.encode())
 
 
-def write_records(path: Path, records: list[Record], found: npt.NDArray[np.bool_]) -> None:
-    """Write the label table."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS + LATER_COLUMNS)
-        for record, seen in zip(records, found, strict=True):
-            low, high = record.age_range or ("", "")
-            writer.writerow(
-                [
-                    record.name,
-                    record.split,
-                    int(seen),
-                    "" if record.votes is None else " ".join(map(str, record.votes)),
-                    "" if record.age_years is None else record.age_years,
-                    low,
-                    high,
-                    record.gender or "",
-                    record.group or "",
-                    record.expression or "",
-                    "" if record.age_spread is None else record.age_spread,
-                    "" if record.real_age is None else record.real_age,
-                    record.person or "",
-                ]
-            )
+def write_records(
+    path: Path,
+    records: Sequence[Record],
+    found: npt.NDArray[np.bool_],
+    left_out: Sequence[str] | None = None,
+) -> None:
+    """Write the label table.
+
+    Args:
+        path: The CSV file.
+        records: Labels.
+        found: Which of them training may use.
+        left_out: Why a record is not used, one a record, empty for those that are.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    reasons = left_out if left_out is not None else [""] * len(records)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS + LATER_COLUMNS)
+    for record, seen, reason in zip(records, found, reasons, strict=True):
+        writer.writerow([*_cells(record, seen), reason])
+    write_whole(path, text.getvalue().encode())
+
+
+def _cells(record: Record, found: bool | np.bool_) -> list[object]:
+    """One row of the table, without its last column."""
+
+    def cell(value: object) -> object:
+        return "" if value is None else value
+
+    low, high = record.age_range or ("", "")
+    return [
+        record.name,
+        record.split,
+        int(found),
+        "" if record.votes is None else " ".join(map(str, record.votes)),
+        cell(record.age_years),
+        low,
+        high,
+        cell(record.gender),
+        cell(record.group),
+        cell(record.expression),
+        cell(record.age_spread),
+        cell(record.real_age),
+        cell(record.person),
+    ]
 
 
 def read_records(path: Path) -> tuple[list[Record], npt.NDArray[np.bool_]]:

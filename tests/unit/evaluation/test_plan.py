@@ -4,7 +4,7 @@ import pytest
 
 from mien.config import EMOTIONS
 from mien.errors import InputError
-from mien.evaluation.plan import plan
+from mien.evaluation.plan import plan, read_copies
 from mien.models import HeadSpec
 
 AGE = HeadSpec(decoder="age-distribution", labels=tuple(map(str, range(101))))
@@ -77,6 +77,26 @@ def test_what_the_reader_left_out_is_said(record):
         "faces test: 2 entries (all splits) were left out when reading: age above 116.",
         "faces test: 7 entries (all splits) were left out when reading: row without an image.",
     )
+
+
+def test_copies_in_another_split_are_left_out(record, tmp_path):
+    (tmp_path / "duplicates.csv").write_text(
+        "name_a,split_a,name_b,split_b,distance,correlation,labels_agree\n"
+        "a,test,b,train,2,0.9,1\n"
+        "c,test,d,test,2,0.9,1\n"
+    )
+    copies = read_copies(tmp_path)
+    assert copies == {"a", "b"}
+    faces = Faces([record(name=name, gender="male") for name in "acd"])
+    found = plan(faces, {"gender": GENDER}, copies=copies)
+    assert [r.name for r in found.records] == ["c", "d"]
+    assert found.where == "faces test, without copies"
+    assert found.notes == (
+        "faces test, without copies: 1 faces with a copy in another split were left out.",
+    )
+    assert plan(faces, {"gender": GENDER}).where == "faces test"
+    with pytest.raises(InputError, match=r"duplicates\.csv"):
+        read_copies(tmp_path / "nowhere")
 
 
 def test_an_empty_split_names_the_others(record):

@@ -1,5 +1,6 @@
 """Chips of a data set on disk, with their labels."""
 
+import csv
 import json
 
 import numpy as np
@@ -108,3 +109,47 @@ def test_a_missing_column(tmp_path):
     path.write_text("name,split\n", "utf-8")
     with pytest.raises(InputError, match="column 'found' is missing"):
         read_records(path)
+
+
+# --- versions ---------------------------------------------------------------------------------
+
+
+def test_why_a_face_is_left_out_stands_in_the_table(tmp_path):
+    path = tmp_path / "records.csv"
+    found = np.array([True, False, True, False])
+    write_records(path, RECORDS, found, ["", "no face found", "", "unreadable"])
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["left_out"] for row in rows] == ["", "no face found", "", "unreadable"]
+    records, seen = read_records(path)
+    assert records == RECORDS
+    assert seen.tolist() == found.tolist()
+
+
+def test_a_folder_of_the_first_version_still_loads(folder):
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps(meta | {"version": 1}))
+    with (folder / "records.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert tuple(rows[0][: len(COLUMNS)]) == COLUMNS
+    with (folder / "records.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(row[: len(COLUMNS)] for row in rows)
+    assert Packed.load(folder).records == RECORDS
+
+
+def test_everything_a_record_can_say_comes_back(tmp_path):
+    record = Record(
+        name="x",
+        split="val",
+        votes=(1, 2, 3, 4, 0, 0, 0, 0, 0, 0),
+        age_years=31.25,
+        age_range=(0, 100),
+        gender="female",
+        group="a, b",
+        expression="zest",
+        age_spread=0.1,
+        real_age=30.0,
+        person="p",
+    )
+    write_records(tmp_path / "r.csv", [record], np.array([True]))
+    assert read_records(tmp_path / "r.csv")[0] == [record]
