@@ -108,7 +108,7 @@ def table() -> str:
             for row in csv.DictReader(file):
                 newest[row["recipe"], row["metric"], row["protocol"]] = row
     lines = [
-        "| recipe | parameters | training | metric | we got (95 % interval) | n, protocol | origin |",
+        "| recipe | parameters | training | metric | ours (95 % interval) | n, protocol | origin |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, origin in ORIGINS.items():
@@ -117,23 +117,25 @@ def table() -> str:
             recipe = Recipe.from_toml(ROOT / "recipes" / f"{name}.toml")
             count = sum(p.numel() for p in build_model(recipe, empty=True).parameters())
             lines.append(f"| `{name}` | {count / 1e6:.2f} M | – | – | not run | – | {origin} |")
-        for k, row in enumerate(rows):
-            scale = HEADLINES[row["metric"]]
-            digits, sign = (
-                (1, " %") if scale == 100 else (4 if "MAE over" in row["metric"] else 2, "")
-            )
-            value, low, high = (float(row[key]) * scale for key in ("value", "low", "high"))
-            head = ["", "", "", ""] if k else [
-                f"`{name}`",
-                f"{int(row['parameters']) / 1e6:.2f} M",
-                f"{row['steps']} × {row['batch']}, {row['minutes']} min",
-                origin,
-            ]  # fmt: skip
-            lines.append(
-                f"| {head[0]} | {head[1]} | {head[2]} | {row['metric']} | {value:.{digits}f}{sign} "
-                f"({low:.{digits}f} to {high:.{digits}f}) | {row['n']}, {row['protocol']} | {head[3]} |"
-            )
+        lines += [_line(name, origin, row, first=k == 0) for k, row in enumerate(rows)]
     return "\n".join(lines)
+
+
+def _line(name: str, origin: str, row: dict[str, str], *, first: bool) -> str:
+    """One figure; what belongs to the whole recipe stands in its first line only."""
+    scale = HEADLINES[row["metric"]]
+    digits, sign = (1, " %") if scale == 100 else (4 if "MAE over" in row["metric"] else 2, "")
+    value, low, high = (float(row[key]) * scale for key in ("value", "low", "high"))
+    cells = [
+        f"`{name}`" if first else "",
+        f"{int(row['parameters']) / 1e6:.2f} M" if first else "",
+        f"{row['steps']} × {row['batch']}, {row['minutes']} min" if first else "",
+        row["metric"],
+        f"{value:.{digits}f}{sign} ({low:.{digits}f} to {high:.{digits}f})",
+        f"{row['n']}, {row['protocol']}",
+        origin if first else "",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:

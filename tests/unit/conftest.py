@@ -1,5 +1,7 @@
 """Packed chips with a rule that a tiny network learns in seconds."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from mien.training.packed import write_meta, write_records
 
 ALIGN = AlignSpec(size=32, border=1 / 16)  # 36 px with the border
 COUNTS = {"train": 64, "val": 32}
+TABLES = ("input", "network", "train", "teacher", "augment")
 
 
 def write_packed(folder, name, records, chips, align=ALIGN, found=None):
@@ -39,15 +42,20 @@ def bright_corners(seed, splits):
     return chips, bits
 
 
+def ten_votes(winner, second):
+    """Eight votes for one class and two for another, so that every class has some."""
+    return tuple(8 * (k == winner) + 2 * (k == second) for k in range(10))
+
+
 @pytest.fixture(scope="session")
 def packed_faces(tmp_path_factory):
     """Two packed data sets: ``faces`` with votes, ``ages`` with age in years and gender."""
     root = tmp_path_factory.mktemp("packed")
     splits = [split for split, count in COUNTS.items() for _ in range(count)]
     chips, bits = bright_corners(1, splits)
-    votes = [(10, *(0,) * 9), (0, 10, *(0,) * 8)]
     records = [
-        Record(name=f"f{k}", split=split, votes=votes[bits[k, 0]]) for k, split in enumerate(splits)
+        Record(name=f"f{k}", split=split, votes=ten_votes(bits[k, 0], 2 + k % 6))
+        for k, split in enumerate(splits)
     ]
     write_packed(root / "faces", "faces", records, chips)
     chips, bits = bright_corners(2, splits)
@@ -97,6 +105,33 @@ def table_for(packed_faces):
 def recipe_table(packed_faces):
     """A recipe for the two data sets as TOML would give it; a test may change it."""
     return table_for(packed_faces)
+
+
+def toml_value(value):
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {toml_value(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def recipe_file(path, table):
+    """Write a recipe as a person would; tables inside tables become inline ones."""
+    lines = [f"{k} = {toml_value(v)}" for k, v in table.items() if k != "data" and k not in TABLES]
+    for name in TABLES:
+        if name in table:
+            values = table[name]
+            lines += [f"[{name}]", *(f"{k} = {toml_value(v)}" for k, v in values.items())]
+    for part in table["data"]:
+        lines += ["[[data]]", *(f"{k} = {toml_value(v)}" for k, v in part.items())]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def write_recipe():
+    """The function that writes a recipe as TOML, see `recipe_file`."""
+    return recipe_file
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
+
+if TYPE_CHECKING:
+    from mien.training.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What describes a run without a recipe, and the number of steps of any run."""
+
+    data: list[Path]
+    network: str | None
+    heads: str | None
+    batch: int | None
+    steps: int | None
+
+
+def _list_networks(wanted: bool) -> None:
+    if wanted:
+        from mien.cli.extras import require_training
+
+        require_training()
+        from mien.training.networks import networks
+
+        for name in networks:
+            typer.echo(f"{name:20} {(networks[name].__doc__ or '').partition(chr(10))[0]}")
+        raise typer.Exit
+
+
+def _list_objectives(wanted: bool) -> None:
+    if wanted:
+        from mien.cli.extras import require_training
+
+        require_training()
+        from mien.training.objectives import objectives
+
+        for name in objectives:
+            note, heads = objectives[name].note, ", ".join(objectives[name].heads)
+            typer.echo(f"{name:20} {note} [{heads}]")
+        raise typer.Exit
+
+
+ListNetworks: TypeAlias = Annotated[
+    bool,
+    typer.Option("--list-networks", help="Print the network families.", callback=_list_networks),
+]
+ListObjectives: TypeAlias = Annotated[
+    bool,
+    typer.Option("--list-objectives", help="Print the objectives.", callback=_list_objectives),
+]
 
 
 def train(
@@ -19,9 +69,15 @@ def train(
         str | None, typer.Option(help="Without a recipe: network family; see --list-networks.")
     ] = None,
     heads: Annotated[
-        str, typer.Option(help="Without a recipe: what to answer, separated by commas.")
-    ] = "age,gender,emotion",
-    batch: Annotated[int, typer.Option(min=1, help="Without a recipe: faces in a batch.")] = 128,
+        str | None,
+        typer.Option(
+            help="Without a recipe: what to answer, separated by commas. "
+            "[default: age,gender,emotion]"
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Without a recipe: faces in a batch. [default: 128]")
+    ] = None,
     steps: Annotated[
         int | None, typer.Option(help="Number of batches; replaces the recipe's.")
     ] = None,
@@ -34,12 +90,8 @@ def train(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 lets torch choose.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
-    list_networks: Annotated[
-        bool, typer.Option("--list-networks", help="Print the network families and stop.")
-    ] = False,
-    list_objectives: Annotated[
-        bool, typer.Option("--list-objectives", help="Print the objectives and stop.")
-    ] = False,
+    list_networks: ListNetworks = False,
+    list_objectives: ListObjectives = False,
 ) -> None:
     """Train the network of RECIPE, or the one that the flags describe, on packed chips.
 
@@ -47,91 +99,60 @@ def train(
     """
     from mien.cli.extras import require_training
 
+    del list_networks, list_objectives
     require_training()
     from mien.training.loop import train as run
 
-    if list_networks or list_objectives:
-        _print_lists(networks=list_networks, objectives=list_objectives)
-        return
     if out is None or (recipe is None and not data):
         raise typer.BadParameter(
             "--out and either RECIPE or --data are needed; see `mien train --help`"
         )
-    plan = _plan(recipe, data or [], network, heads, batch, steps, set_ or [])
+    plan = _plan(recipe, Flags(data or [], network, heads, batch, steps), set_ or [])
     from mien.cli.training_progress import is_first_process, training_progress
 
+    settings: dict[str, Any] = {"device": device, "threads": threads, "resume": resume}
     with training_progress(plan) as (log, report):
-        run(
-            plan,
-            out,
-            device=device,
-            threads=threads,
-            resume=resume,
-            log=log,
-            report=report,
-            note=typer.echo,
-        )
+        run(plan, out, **settings, log=log, report=report, note=typer.echo)
     if is_first_process():
         _finish(out)
 
 
-def _print_lists(*, networks: bool, objectives: bool) -> None:
-    from mien.training.networks import networks as families
-    from mien.training.objectives import objectives as known
-
-    if networks:
-        for name in families:
-            typer.echo(f"{name:20} {(families[name].__doc__ or '').partition(chr(10))[0]}")
-    if objectives:
-        for name in known:
-            heads = ", ".join(known[name].heads)
-            typer.echo(f"{name:20} {known[name].note} [{heads}]")
-
-
-def _plan(
-    path: Path | None,
-    data: list[Path],
-    network: str | None,
-    heads: str,
-    batch: int,
-    steps: int | None,
-    changes: list[str],
-) -> Any:
+def _plan(path: Path | None, flags: Flags, changes: list[str]) -> Recipe:
     """The recipe of this run: the file, or what the flags say, with the changes of ``--set``."""
     from mien.errors import ConfigError
     from mien.training.recipe import Recipe, change, read_toml
 
-    if path is not None:
-        if data or network:
-            raise typer.BadParameter(
-                "--data and --network are for runs without a RECIPE; use --set"
-            )
-        table = read_toml(path)
+    if path is None:
+        table = _from_flags(flags)
+    elif flags.data or flags.network or flags.heads or flags.batch:
+        raise typer.BadParameter(
+            "--data, --network, --heads and --batch are for runs without a RECIPE; use --set"
+        )
     else:
-        table = _from_flags(data, network or "multihead", heads, batch, steps)
+        table = read_toml(path)
     for text in changes:
         change(table, text)
-    if steps is not None:
-        change(table, f"train.steps={steps}")
-        every = table["train"].get("evaluate_every", steps)
-        if isinstance(every, int) and every >= steps:
-            table["train"]["evaluate_every"] = steps
+    if flags.steps is not None:
+        change(table, f"train.steps={flags.steps}")
+        every = table["train"].get("evaluate_every", flags.steps)
+        if isinstance(every, int) and every >= flags.steps:
+            table["train"]["evaluate_every"] = flags.steps
     try:
         return Recipe.from_mapping(table)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}" if path else str(error)) from error
 
 
-def _from_flags(
-    data: list[Path], network: str, heads: str, batch: int, steps: int | None
-) -> dict[str, Any]:
+def _from_flags(flags: Flags) -> dict[str, Any]:
     from mien.training.packed import Packed
 
-    packed = [Packed.load(path) for path in data]
+    packed = [Packed.load(path) for path in flags.data]
     size, grey = packed[0].align.size, any(part.chips.shape[3] == 1 for part in packed)
-    share = max(1, batch // len(data))
+    network, heads = flags.network or "multihead", flags.heads or "age,gender,emotion"
+    batch = flags.batch or 128
+    share = max(1, batch // len(flags.data))
     total = sum(sum(r.split == "train" for r in part.records) for part in packed)
-    steps = steps or max(1, 20 * total // batch)
+    steps = flags.steps or max(1, 20 * total // batch)
     channels = 1 if grey else 3
     return {
         "name": network,
@@ -143,7 +164,7 @@ def _from_flags(
             "std": [0.25] * channels,
         },
         "network": {"family": network},
-        "data": [{"path": str(path), "per_batch": share} for path in data],
+        "data": [{"path": str(path), "per_batch": share} for path in flags.data],
         "train": {"steps": steps, "evaluate_every": max(1, min(steps, total // batch))},
     }
 

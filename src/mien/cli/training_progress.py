@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,11 +16,17 @@ if TYPE_CHECKING:
 Pair: TypeAlias = tuple[Callable[[dict[str, float]], None], Callable[["Progress"], None]]
 
 
+def is_first_process() -> bool:
+    """Whether this process speaks for all that `torchrun` started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def training_progress(recipe: Recipe) -> Iterator[Pair]:
     """Yield what `mien.training.loop.train` calls with rows of the log, and for the live line.
 
-    The live line is drawn on a terminal only; rows of the log are printed everywhere.
+    The live line is drawn on a terminal only, and by the first of several processes; rows of the
+    log are printed everywhere.
     """
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
@@ -33,12 +40,13 @@ def training_progress(recipe: Recipe) -> Iterator[Pair]:
         TextColumn("{task.fields[text]}"),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not (console.is_terminal and is_first_process()),
     )
+    faces = recipe.batch_size * int(os.environ.get("WORLD_SIZE", "1"))
     task = bars.add_task("", total=recipe.train.steps, text="")
 
     def log(row: dict[str, float]) -> None:
-        left = (recipe.train.steps - row["step"]) * recipe.batch_size / row["images_per_s"]
+        left = (recipe.train.steps - row["step"]) * faces / row["images_per_s"]
         shown = "  ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "step")
         text = f"step {int(row['step'])}/{recipe.train.steps}  {shown}  {left / 60:.0f} min left"
         if bars.disable:

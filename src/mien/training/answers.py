@@ -75,7 +75,7 @@ class Value(nn.Module):
         """Map ``(n, 1)`` to ``(n, 101)``."""
         years = (ORIGIN_YEARS + UNIT_YEARS * columns).clamp(0, MAX_AGE)
         room = torch.minimum(years, MAX_AGE - years) / VALUE_REACH
-        sigma = room.clamp(0.5, VALUE_SIGMA_YEARS)
+        sigma = room.clamp(1.0, VALUE_SIGMA_YEARS)
         return -((self.ages - years) ** 2) / (2 * sigma**2)
 
 

@@ -77,13 +77,19 @@ def blend(
         x = torch.where(hole, x[partner], x)
     t = share.view(-1, 1)
     mixed = Labels(
-        t * y.emotion + (1 - t) * y.emotion[partner],
-        t * y.gender + (1 - t) * y.gender[partner],
+        _shares(y.emotion, partner, t),
+        _shares(y.gender, partner, t),
         y.age_years,
         y.age_spread,
         y.age_bin,
     )
     return x, mixed
+
+
+def _shares(own: Tensor, partner: Tensor, share: Tensor) -> Tensor:
+    """Blended class shares; a face counts only when both are labelled."""
+    both = (own.sum(1) > 0) & (own[partner].sum(1) > 0)
+    return (share * own + (1 - share) * own[partner]) * both[:, None]
 
 
 def _windows(share: Tensor, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -45,6 +45,7 @@ def draw_curves(folder: Path) -> Path:
             )
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("step")
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
         if len(shown) > 1:
             axis.legend(fontsize=8)

@@ -8,7 +8,7 @@ share, so that two processes train the same model as one with twice the batch.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import cast
 
@@ -33,6 +33,8 @@ def processes(device: torch.device) -> Iterator[None]:
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # objects are broadcast through the current one
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
@@ -69,6 +71,16 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     if world() > 1:
         dist.all_reduce(count)
     return chosen.sum() * world() / count.clamp(min=1)
+
+
+def mean_over_processes(values: Mapping[str, Tensor], device: torch.device) -> dict[str, float]:
+    """Means of numbers that every process has under the same names."""
+    if not values:
+        return {}
+    joined_values = torch.stack([value.double() for value in values.values()]).to(device)
+    if world() > 1:
+        dist.all_reduce(joined_values)
+    return dict(zip(values, (joined_values / world()).tolist(), strict=True))
 
 
 def from_first(value: float) -> float:

@@ -16,6 +16,7 @@ from mien.errors import ConfigError, InputError
 from mien.images import InputSpec, to_grey
 from mien.training.distributed import rank, world
 from mien.training.labels import Labels, encode_labels, labelled
+from mien.training.objectives import objectives
 from mien.training.packed import Packed
 from mien.training.recipe import Recipe
 from mien.training.tables import DataTable, HeadTable
@@ -45,6 +46,8 @@ def load_part(
 ) -> Part:
     """Read one split of a packed data set: the faces that answer at least one head.
 
+    A head that learns from a teacher is answered by every face.
+
     Raises:
         InputError: The folder is missing, cut for another chip size, or the split is empty.
         ConfigError: The recipe names a vote filter that does not exist.
@@ -62,7 +65,9 @@ def load_part(
     if not rows:
         raise InputError(f"{table.path}: the split {split!r} is empty")
     labels = encode_labels([packed.records[row] for row in rows], heads, table.filter)
-    kept = torch.nonzero(labelled(labels, heads))[:, 0]
+    taught = any("distillation" in head.objective for head in heads.values())
+    known = torch.ones(len(rows), dtype=torch.bool) if taught else labelled(labels, heads)
+    kept = torch.nonzero(known)[:, 0]
     if not len(kept):
         raise InputError(
             f"{table.path}: no face of the split {split!r} has a label for {', '.join(heads)}"
@@ -97,6 +102,8 @@ def check_parts(parts: Sequence[Part], heads: Mapping[str, HeadTable]) -> None:
         names = table.groups if head == "age" else GENDERS if head == "gender" else table.labels
         if not counts.any():
             raise ConfigError(f"[heads.{head}]: no training face has a label for it in {where}")
+        if head == "age":
+            _check_ages(parts, table, where)
         for name, count in zip(names, counts.tolist(), strict=False):
             if not count:
                 raise ConfigError(
@@ -109,6 +116,19 @@ def check_parts(parts: Sequence[Part], heads: Mapping[str, HeadTable]) -> None:
                 f"{part.table.path}: mixup and cutmix blend class shares; {part.name} has ages. "
                 "Set both to 0."
             )
+
+
+def _check_ages(parts: Sequence[Part], table: HeadTable, where: str) -> None:
+    """Refuse ages of a kind from which none of the objectives learns."""
+    bins = any(bool(part.labels.age_bin.any()) for part in parts)
+    years = any(bool((~torch.isnan(part.labels.age_years)).any()) for part in parts)
+    there = {kind for kind, known in (("bins", bins), ("years", years)) if known}
+    if not any(there & set(objectives[name].ages) for name in table.objective):
+        raise ConfigError(
+            f"[heads.age]: {where} has ages as {' and '.join(sorted(there))}, from which "
+            f"{', '.join(table.objective)} cannot learn. Bins need bin-likelihood, "
+            "years one of the others."
+        )
 
 
 def _class_counts(labels: Labels, head: str, table: HeadTable) -> Tensor:

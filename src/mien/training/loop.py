@@ -32,7 +32,7 @@ from mien.training.state import new_run, restore_run, save_run
 from mien.training.teachers import Teachers
 from mien.training.validate import metric_names, validate
 
-LOOK_EVERY = 50
+LOOK_EVERY = 10
 """Steps between two looks at the loss: reading it makes a GPU wait."""
 
 

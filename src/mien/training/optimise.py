@@ -39,8 +39,15 @@ class Schedule:
     def __init__(self, optimiser: torch.optim.Optimizer, table: TrainTable) -> None:
         self.optimiser = optimiser
         self.table = table
+        # Torch's own threshold is relative, which lets a negative value "improve" by standing
+        # still, and it waits one evaluation more than its patience.
         self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimiser, mode="max", factor=table.factor, patience=table.plateau
+            optimiser,
+            mode="max",
+            factor=table.factor,
+            patience=table.plateau - 1,
+            threshold=0.0,
+            threshold_mode="abs",
         )
 
     @property

@@ -42,7 +42,7 @@ class Log:
 
     Args:
         folder: Of the run.
-        first: Step at which this process began; events after it are from a killed one.
+        first: Steps done when this process began; events after them are from a killed one.
     """
 
     def __init__(self, folder: Path, first: int) -> None:
@@ -51,7 +51,7 @@ class Log:
         if find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=first)
+            self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=first + 1)
 
     def __enter__(self) -> Self:
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -13,7 +13,14 @@ from mien.config import MAX_AGE
 from mien.datasets import EMOTIONS, GENDERS
 from mien.errors import ConfigError, did_you_mean
 from mien.images import InputSpec
-from mien.training.tables import AugmentTable, DataTable, HeadTable, TeacherTable, TrainTable
+from mien.training.tables import (
+    AugmentTable,
+    DataTable,
+    HeadTable,
+    TeacherTable,
+    TrainTable,
+    check_kind,
+)
 
 S = TypeVar("S")
 
@@ -101,6 +108,12 @@ class Recipe:
             ConfigError: A key is unknown or missing, or a value is wrong.
         """
         top = dict(table)
+        known = [f.name for f in fields(cls) if f.name != "family"]
+        for key in top:  # first: what a misspelt table lacks is a riddle
+            if key not in known:
+                raise ConfigError(f"a recipe has no key {key!r}.{did_you_mean(key, known)}")
+        if "name" not in top:
+            raise ConfigError("a recipe needs the key 'name'")
         network = _table("network", top.pop("network", {}))
         data = top.pop("data", [])
         if not isinstance(data, list | tuple):
@@ -115,15 +128,9 @@ class Recipe:
             "network": network,
             "heads": top.pop("heads", {}),
         }
-        for key in ("name", "license", "source"):
-            if key in top:
-                values[key] = top.pop(key)
-        for key in top:
-            known = [f.name for f in fields(cls) if f.name != "family"]
-            raise ConfigError(f"a recipe has no key {key!r}.{did_you_mean(key, known)}")
-        if "name" not in values:
-            raise ConfigError("a recipe needs the key 'name'")
-        return cls(**values)
+        for key, value in (top | {"family": values["family"]}).items():
+            check_kind("network" if key == "family" else "", key, "str", value)
+        return cls(**top, **values)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return what `from_mapping` takes, JSON-ready."""
@@ -162,6 +169,8 @@ def change(table: dict[str, Any], text: str) -> None:
     except tomllib.TOMLDecodeError:
         parsed = value
     *path, last = keys.strip().split(".")
+    if path[:1] == ["heads"] and isinstance(table.get("heads"), list):
+        table["heads"] = {str(name): {} for name in table["heads"]}  # the short form has no keys
     place: Any = table
     for key in path:
         if isinstance(place, list) and key.isdecimal() and int(key) < len(place):
@@ -221,12 +230,16 @@ def _table(name: str, value: object) -> dict[str, Any]:
 
 def _build(kind: type[S], name: str, value: object) -> S:
     table = _table(name, value)
-    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]  # all callers pass dataclasses
-    for key in table:
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # dataclasses, all of them
+    for key, value in table.items():
         if key not in known:
             raise ConfigError(f"[{name}] has no key {key!r}.{did_you_mean(key, known)}")
+        check_kind(name, key, str(known[key].type), value)
+    for key, field_ in known.items():
+        if key not in table and field_.default is MISSING and field_.default_factory is MISSING:
+            raise ConfigError(f"[{name}] needs the key {key!r}")
     values = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
     try:
         return kind(**values)
-    except TypeError as error:
+    except ConfigError as error:
         raise ConfigError(f"[{name}]: {error}") from error

@@ -47,7 +47,7 @@ def begin_with(model: Model, recipe: Recipe, parts: Sequence[Part]) -> list[str]
     """Fill a model with the weights that ``[train] start`` names.
 
     Args:
-        model: Untrained, on the CPU.
+        model: Untrained.
         recipe: Of the new run.
         parts: Its training data; batch norm of an exported model is measured on them.
 
@@ -61,6 +61,7 @@ def begin_with(model: Model, recipe: Recipe, parts: Sequence[Part]) -> list[str]
     start = recipe.train.start
     trained = _find(model, start)
     old = model.state_dict()
+    _check_trunk(trained, old, start)
     fresh = [head for head in recipe.heads if _is_new(head, trained, recipe, old)]
     skipped = tuple(f"{HEADS}{head}." for head in fresh) + tuple(f"forms.{h}." for h in fresh)
     for name, value in old.items():
@@ -79,6 +80,25 @@ def begin_with(model: Model, recipe: Recipe, parts: Sequence[Part]) -> list[str]
     if trained.folded:
         unfold_batch_norm(model, recipe, parts)
     return fresh
+
+
+def _check_trunk(trained: Trained, old: Mapping[str, Tensor], start: str) -> None:
+    """Refuse weights of a network that is deeper, or whose heads look at other features.
+
+    Else the first layers of a deeper one would pass for all of it.
+    """
+    for name, value in trained.weights.items():
+        mine = old.get(name)
+        if mine is None:
+            other = not name.startswith((HEADS, "forms."))
+        else:
+            other = name.startswith(HEADS) and value.shape[1:] != mine.shape[1:]
+        if other:
+            there = "nothing" if mine is None else f"shape {tuple(mine.shape)}"
+            raise InputError(
+                f"{start}: its network is another one: it has {name} of shape "
+                f"{tuple(value.shape)}, the recipe's has {there}"
+            )
 
 
 def _is_new(head: str, trained: Trained, recipe: Recipe, old: Mapping[str, Tensor]) -> bool:
@@ -163,7 +183,8 @@ def unfold_batch_norm(model: Model, recipe: Recipe, parts: Sequence[Part]) -> No
 
     hooks = [norm.register_forward_pre_hook(measure) for norm, _, _ in _norms(model)]
     try:
-        model.eval()(scaled(centre_crop(chips, recipe.input.size), recipe.input))
+        device = next(model.parameters()).device
+        model.eval()(scaled(centre_crop(chips.to(device), recipe.input.size), recipe.input))
     finally:
         for hook in hooks:
             hook.remove()

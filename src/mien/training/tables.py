@@ -2,17 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from mien.config import AgeGroup, check_age_groups
 from mien.datasets import EMOTIONS
+from mien.datasets.ferplus_votes import FILTERS
 from mien.errors import ConfigError, did_you_mean
 
 SCHEDULES = ("one-cycle", "cosine", "plateau", "constant")
 OPTIMISERS = ("sgd", "adam", "adamw")
 PRECISIONS = ("bf16", "fp32")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+KINDS: Mapping[str, tuple[str, Callable[[object], bool]]] = MappingProxyType(
+    {
+        "str": ("text", lambda v: isinstance(v, str)),
+        "bool": ("true or false", lambda v: isinstance(v, bool)),
+        "int": ("a whole number", lambda v: isinstance(v, int) and not isinstance(v, bool)),
+        "float": ("a number", _is_number),
+        "tuple[str, ...]": (
+            "a list of text",
+            lambda v: isinstance(v, list | tuple) and all(isinstance(item, str) for item in v),
+        ),
+        "tuple[float, ...]": (
+            "a list of numbers",
+            lambda v: isinstance(v, list | tuple) and all(map(_is_number, v)),
+        ),
+    }
+)
+"""What a field of a table may hold, by its annotation; tables inside tables check themselves."""
+
+
+def check_kind(table: str, key: str, kind: str, value: object) -> None:
+    """Refuse a value of another kind than its field, which a file can hold.
+
+    Args:
+        table: Name of the table, for the message; empty at the top.
+        key: Name of the field.
+        kind: Its annotation.
+        value: What the file says.
+
+    Raises:
+        ConfigError: It is of another kind.
+    """
+    if kind in KINDS and not KINDS[kind][1](value):
+        where = f"[{table}] {key}" if table else key
+        raise ConfigError(f"{where} must be {KINDS[kind][0]}, got {value!r}")
+
+
+def check_range(owner: object, names: tuple[str, ...], low: float, *, above: bool = False) -> None:
+    """Refuse numbers below `low`, or at it when they must lie above.
+
+    Raises:
+        ConfigError: One of them does.
+    """
+    for name in names:
+        value = getattr(owner, name)
+        if value < low or (above and value == low):
+            limit = f"be more than {low}" if above else f"be at least {low}"
+            raise ConfigError(f"{name} must {limit}, got {value}")
 
 
 def choose(key: str, value: str, known: tuple[str, ...]) -> None:
@@ -66,11 +122,9 @@ class DataTable:
     """Beta parameter of cutmix within this data set; 0 is off (Yun et al., ICCV 2019)."""
 
     def __post_init__(self) -> None:
-        if self.per_batch < 1:
-            raise ConfigError(f"per_batch must be at least 1, got {self.per_batch}")
-        for key in ("mixup", "cutmix"):
-            if getattr(self, key) < 0:
-                raise ConfigError(f"{key} must not be negative, got {getattr(self, key)}")
+        check_range(self, ("per_batch",), 1)
+        check_range(self, ("mixup", "cutmix"), 0)
+        choose("filter", self.filter, tuple(FILTERS))
         if self.mixup and self.cutmix:
             raise ConfigError("a data set takes mixup or cutmix, not both")
         if not isinstance(self.options, Mapping):
@@ -108,14 +162,14 @@ class HeadTable:
         if not isinstance(self.objective, Mapping):
             raise ConfigError(f"objective must be a name or a table, got {self.objective!r}")
         for name, weight in self.objective.items():
-            if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
+            if not _is_number(weight) or weight < 0:
                 raise ConfigError(f"the weight of objective {name!r} must be a number from 0 on")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ConfigError(f"a head needs two or more different labels, got {self.labels}")
-        if self.groups:
-            check_age_groups(self.age_groups)
-        if self.sigma <= 0:
-            raise ConfigError(f"sigma must be positive, got {self.sigma}")
+        if self.groups and check_age_groups(self.age_groups) != self.age_groups:
+            raise ConfigError(f"age groups must be written youngest first, got {self.groups}")
+        check_range(self, ("sigma",), 0, above=True)
+        check_range(self, ("gamma", "variance"), 0)
         check_share("smoothing", self.smoothing)
 
     @property
@@ -135,8 +189,7 @@ class TeacherTable:
     """Both sides are softened by this (Hinton, Vinyals, Dean, 2015)."""
 
     def __post_init__(self) -> None:
-        if self.temperature <= 0:
-            raise ConfigError(f"temperature must be positive, got {self.temperature}")
+        check_range(self, ("temperature",), 0, above=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +218,7 @@ class TrainTable:
     """plateau: the rate is multiplied by this when `select` has stopped improving."""
 
     plateau: int = 2
-    """plateau: evaluations without improvement before that happens."""
+    """plateau: evaluations without improvement in a row that make this happen."""
 
     patience: int = 0
     """Evaluations without improvement of `select` that end the run early; 0 never does."""
@@ -201,18 +254,17 @@ class TrainTable:
     """Validation metric that picks the best checkpoint; names in ``_mae`` count downwards."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "evaluate_every"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.ema < 1:
-            raise ConfigError(f"ema must lie in [0, 1), got {self.ema}")
+        check_range(self, ("steps", "evaluate_every", "plateau"), 1)
+        check_range(self, ("learning_rate", "clip_norm"), 0, above=True)
+        check_range(self, ("weight_decay", "sam", "patience"), 0)
+        for name in ("ema", "momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
         choose("optimiser", self.optimiser, OPTIMISERS)
         choose("schedule", self.schedule, SCHEDULES)
         choose("precision", self.precision, PRECISIONS)
         check_share("sam_from", self.sam_from)
-        for name in ("sam", "patience", "plateau"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        check_share("warmup", self.warmup)
         if not 0 < self.factor < 1:
             raise ConfigError(f"factor must lie between 0 and 1, got {self.factor}")
 
@@ -247,3 +299,8 @@ class AugmentTable:
 
     erase: float = 0.3
     """Probability that a rectangle of up to a fifth of the area is blanked."""
+
+    def __post_init__(self) -> None:
+        check_range(self, ("rotate_deg", "scale", "shift", "noise"), 0)
+        for name in ("brightness", "contrast", "low_resolution", "erase"):
+            check_share(name, getattr(self, name))

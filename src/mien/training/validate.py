@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from mien.config import MAX_AGE
 from mien.datasets import GENDERS
 from mien.datasets.ferplus_votes import ferplus_target
 from mien.evaluation.metrics import accuracy, macro_f1, mean_absolute_error
-from mien.images import InputSpec
 from mien.training.answers import Model
 from mien.training.augment import centre_crop, scaled
 from mien.training.labels import emotion_target
@@ -24,15 +24,16 @@ Metrics = dict[str, tuple[int, float]]
 
 @torch.no_grad()
 def predict_logits(
-    model: Model, part: Part, spec: InputSpec, device: torch.device, batch: int = 256
+    model: Model, part: Part, recipe: Recipe, device: torch.device, batch: int = 256
 ) -> dict[str, torch.Tensor]:
-    """Logits over the labels of every head for one part, in fp32 on the CPU."""
+    """Logits over the labels of every head for one part, as fp32 on the CPU."""
+    spec, fast = recipe.input, recipe.train.precision == "bf16"
     model.eval()
     rows: dict[str, list[torch.Tensor]] = {}
     for start in range(0, len(part.chips), batch):
         chips = centre_crop(part.chips[start : start + batch], spec.size)
         x = scaled(chips.to(device), spec).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=fast):
             columns = model(x)
         for name, logits in model.logits(columns).items():
             rows.setdefault(name, []).append(logits.float().cpu())
@@ -98,7 +99,7 @@ def validate(
     model: Model, parts: Sequence[Part], recipe: Recipe, device: torch.device
 ) -> dict[str, float]:
     """Metrics over all parts that carry the labels; `score` joins them into one number."""
-    logits = [predict_logits(model, part, recipe.input, device) for part in parts]
+    logits = [predict_logits(model, part, recipe, device) for part in parts]
     return score(parts, recipe.heads, logits)
 
 
@@ -134,24 +135,12 @@ def score(
 
 def metric_names(parts: Sequence[Part], heads: Mapping[str, HeadTable]) -> list[str]:
     """Metrics that the validation labels allow, for the recipe key ``select``."""
-    few = [_first(part) for part in parts]
-    columns = {"age": 101, "gender": len(GENDERS)}
+    columns = {"age": MAX_AGE + 1, "gender": len(GENDERS)}
     zeros = [
         {
             head: torch.zeros(len(part.records), columns.get(head, len(table.labels)))
             for head, table in heads.items()
         }
-        for part in few
+        for part in parts
     ]
-    return list(score(few, heads, zeros))
-
-
-def _first(part: Part, count: int = 2000) -> Part:
-    """The first faces of a part: enough to see which labels it has."""
-    return Part(
-        part.name,
-        part.chips[:count],
-        part.labels[slice(0, count)],
-        part.records[:count],
-        part.table,
-    )
+    return list(score(parts, heads, zeros))

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from mien.images import InputSpec, normalise
 from mien.training.augment import augment, centre_crop, scaled
-from mien.training.recipe import AugmentTable
+from mien.training.tables import AugmentTable
 
 SPEC = InputSpec(size=32, colour="grey", mean=(0.5,), std=(0.25,))
 RGB = InputSpec(size=32, colour="RGB", mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3))

@@ -9,12 +9,15 @@ from mien.attributes.age import age_quantile
 from mien.attributes.decoders import softmax
 from mien.datasets import Record
 from mien.evaluation.metrics import calibration_error, coverage
-from mien.training import calibrate as module
+from mien.training.answers import Value
 from mien.training.calibrate import best_interval, best_temperature, calibrate
-from mien.training.loader import Part, encode_labels
-from mien.training.recipe import DataTable, Recipe
+from mien.training.labels import encode_labels
+from mien.training.loader import Part
+from mien.training.recipe import Recipe
+from mien.training.tables import DataTable, HeadTable
 
 AGES = np.arange(101)
+HEADS = {"age": HeadTable(), "gender": HeadTable(), "emotion": HeadTable()}
 
 
 def drawn(logits, rng):
@@ -124,15 +127,15 @@ def test_a_few_faces_make_it_careful():
 # --- a whole network ----------------------------------------------------------------------------
 
 
+def part(records, heads=HEADS, vote_filter="soft"):
+    chips = torch.zeros(len(records), 1, 36, 36, dtype=torch.uint8)
+    table = DataTable(path="", per_batch=1)
+    return Part("p", chips, encode_labels(records, heads, vote_filter), records, table)
+
+
 @pytest.fixture
 def parts():
     rng = np.random.default_rng(7)
-
-    def part(records):
-        chips = torch.zeros(len(records), 1, 36, 36, dtype=torch.uint8)
-        table = DataTable(path="", per_batch=1)
-        return Part("p", chips, encode_labels(records), records, table)
-
     ages, bins = rng.integers(10, 90, 300), rng.integers(0, 7, 200)
     return [
         part([Record(name="", split="val", age_years=float(a), gender="male") for a in ages]),
@@ -145,26 +148,25 @@ def parts():
     ]
 
 
-def test_a_network_is_calibrated_on_all_parts(recipe_table, parts, monkeypatch):
+def test_a_network_is_calibrated_on_all_parts(recipe_table, parts):
     """Answers are known, so every number can be fitted by itself."""
     rng = np.random.default_rng(8)
     logits = []
-    for part in parts:
-        n = len(part.records)
+    for one in parts:
+        n = len(one.records)
         logits.append(
             {
                 head: torch.from_numpy(rng.normal(size=(n, k)))
                 for head, k in (("age", 101), ("gender", 2), ("emotion", 8))
             }
         )
-    answers = iter(logits)
-    monkeypatch.setattr(module, "predict_logits", lambda *_: next(answers))
-    found = calibrate(torch.nn.Identity(), parts, Recipe.from_mapping(recipe_table))
+    found = calibrate(logits, parts, Recipe.from_mapping(recipe_table))
     assert set(found.temperature) == {"age", "gender", "emotion"}
     assert found.temperature["emotion"] == 1.0  # nobody voted
-    genders = torch.cat([part.labels.gender for part in parts])
+    genders = torch.cat([one.labels.gender for one in parts])
+    # Single precision is what a network answers with.
     assert found.temperature["gender"] == best_temperature(
-        torch.cat([x["gender"] for x in logits]), genders
+        torch.cat([x["gender"].float() for x in logits]), genders
     )
     p = softmax(logits[0]["age"].numpy(), found.temperature["age"])
     years = parts[0].labels.age_years.numpy()
@@ -173,10 +175,44 @@ def test_a_network_is_calibrated_on_all_parts(recipe_table, parts, monkeypatch):
     assert found.coverage == coverage(years, low, high)
 
 
-def test_bins_alone_leave_the_interval_as_it_is(recipe_table, parts, monkeypatch):
-    logits = {"age": torch.randn(200, 101), "gender": torch.randn(200, 2)}
-    monkeypatch.setattr(module, "predict_logits", lambda *_: logits)
+def test_bins_alone_leave_the_interval_as_it_is(recipe_table, parts):
+    generator = torch.Generator().manual_seed(0)
+    logits = {
+        "age": torch.randn(200, 101, generator=generator),
+        "gender": torch.randn(200, 2, generator=generator),
+    }
     recipe_table["heads"] = ["age", "gender"]
-    found = calibrate(torch.nn.Identity(), parts[1:], Recipe.from_mapping(recipe_table))
+    found = calibrate([logits], parts[1:], Recipe.from_mapping(recipe_table))
     assert (found.interval, found.coverage) == ((0.1, 0.9), None)
     assert found.temperature["age"] != 1.0  # bins do say something about certainty
+
+
+@pytest.mark.parametrize(("error", "temperature"), [(6.0, 0.5625), (8.0, 1.0), (4.0, 0.4)])
+def test_the_width_of_a_regressed_age_is_fitted(recipe_table, error, temperature):
+    """It is 8 years times the root of the temperature; the grid of temperatures ends at 0.4."""
+    rng = np.random.default_rng(9)
+    true = rng.integers(40, 61, 1_000)
+    records = [Record(name="", split="val", age_years=float(age)) for age in true]
+    said = torch.from_numpy(true + rng.normal(0, error, 1_000)).float()
+    logits = {"age": Value()((said[:, None] - 35) / 10)}
+    recipe_table["heads"] = {"age": {"objective": "l2"}}
+    found = calibrate([logits], [part(records)], Recipe.from_mapping(recipe_table))
+    assert found.temperature["age"] == pytest.approx(temperature, rel=0.1)
+    assert found.coverage == pytest.approx(0.8, abs=0.02)
+
+
+def test_several_right_expressions_are_shares(recipe_table):
+    """The filter "multi-target" marks two classes as right, each for a half."""
+    records = [Record(name="", split="val", votes=(0, 5, 0, 5, *(0,) * 6))] * 4
+    heads = {"emotion": HeadTable()}
+    faces = part(records, heads, "multi-target")
+    assert faces.labels.emotion[0].tolist() == [0, 1, 0, 1, 0, 0, 0, 0]
+    logits = torch.full((4, 8), -30.0)
+    logits[:, 1], logits[:, 3] = 1.0, 0.0
+    recipe_table["heads"] = ["emotion"]
+    found = calibrate([{"emotion": logits}], [faces], Recipe.from_mapping(recipe_table))
+    shares = torch.zeros(4, 8)
+    shares[:, [1, 3]] = 0.5
+    assert found.temperature["emotion"] == best_temperature(logits, shares)
+    # Halves fit the flattest answer best, but the other six classes must stay away.
+    assert found.temperature["emotion"] > 2

@@ -1,6 +1,5 @@
-"""Labels as tensors, packed folders as parts, and batches as a function of the step."""
+"""Packed folders as parts, and which faces make up a batch: a function of the step."""
 
-import math
 from collections import Counter
 from dataclasses import replace
 
@@ -10,48 +9,26 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from mien.datasets import Record
-from mien.errors import InputError
+from mien.errors import ConfigError, InputError
 from mien.images import InputSpec, to_grey
-from mien.training.loader import Labels, Mixer, Part, encode_labels, load_part, stream_seed
-from mien.training.recipe import DataTable
+from mien.training import loader
+from mien.training.labels import encode_labels
+from mien.training.loader import Mixer, Part, check_parts, load_part, stream_seed
+from mien.training.tables import DataTable, HeadTable
 
 GREY = InputSpec(size=32, colour="grey", mean=(0.5,), std=(0.25,))
 RGB = InputSpec(size=32, colour="RGB", mean=(0.5,) * 3, std=(0.25,) * 3)
+HEADS = {"age": HeadTable(), "gender": HeadTable(), "emotion": HeadTable()}
 
 
 def record(split="train", **labels):
     return Record(name="face", split=split, **labels)
 
 
-# --- labels -----------------------------------------------------------------------------------
-
-
-def test_every_label_by_hand():
-    labels = encode_labels(
-        [
-            record(votes=(0, 6, 1, 3, 0, 0, 0, 0, 0, 0)),
-            record(age_years=116.0, gender="male"),
-            record(age_range=(3, 9), gender="female"),
-            record(votes=(1,) * 10),
-        ]
-    )
-    assert labels.emotion.shape == (4, 8)
-    assert labels.emotion[0].tolist() == pytest.approx([0, 6 / 9, 0, 3 / 9, 0, 0, 0, 0])
-    assert not labels.emotion[1:].any()
-    assert labels.gender.tolist() == [[0, 0], [0, 1], [1, 0], [0, 0]]
-    assert labels.age_years[1] == 100  # the last age means this old or older
-    assert [math.isnan(years) for years in labels.age_years] == [True, False, True, True]
-    assert torch.nonzero(labels.age_bin).tolist() == [[2, age] for age in range(3, 10)]
-
-
-def test_labels_are_chosen_and_joined_together():
-    labels = encode_labels([record(age_years=float(k), gender="male") for k in range(5)])
-    few = labels[torch.tensor([4, 0])]
-    assert few.age_years.tolist() == [4, 0]
-    both = Labels.cat([few, labels])
-    assert both.age_years.tolist() == [4, 0, 0, 1, 2, 3, 4]
-    assert both.gender.shape == (7, 2)
-    assert both.to(torch.device("cpu")).age_bin.shape == (7, 101)
+def part_of(records, heads=HEADS, **settings):
+    chips = torch.zeros(len(records), 1, 36, 36, dtype=torch.uint8)
+    table = DataTable(**{"path": "p", "per_batch": 1, **settings})
+    return Part("p", chips, encode_labels(records, heads, table.filter), records, table)
 
 
 # --- parts ------------------------------------------------------------------------------------
@@ -77,7 +54,7 @@ def mixed(write_chips, tmp_path):
 
 def test_a_part_holds_the_labelled_faces_of_its_split(mixed):
     table, chips = mixed
-    part = load_part(table, "train", RGB)
+    part = load_part(table, "train", RGB, HEADS)
     # Row 1 is another split, 2 and 6 have no label, 5 no face.
     assert (part.chips.numpy() == np.moveaxis(chips[[0, 3, 4]], 3, 1)).all()
     assert part.chips.dtype == torch.uint8
@@ -85,45 +62,167 @@ def test_a_part_holds_the_labelled_faces_of_its_split(mixed):
     assert [r.gender for r in part.records] == [None, "male", None]
     assert part.labels.gender.tolist() == [[0, 0], [0, 1], [0, 0]]
     assert part.name == "mixed"
-    assert len(load_part(table, "val", RGB).records) == 1
+    assert len(load_part(table, "val", RGB, HEADS).records) == 1
 
 
 def test_a_grey_network_gets_luma(mixed):
     table, chips = mixed
-    part = load_part(table, "train", GREY)
+    part = load_part(table, "train", GREY, HEADS)
     assert (part.chips.numpy()[:, 0] == to_grey(chips[[0, 3, 4]])[..., 0]).all()
 
 
 def test_a_colour_network_gets_grey_chips_three_times(packed_faces):
     table = DataTable(path=str(packed_faces / "faces"), per_batch=2)
-    part = load_part(table, "train", RGB)
+    part = load_part(table, "train", RGB, HEADS)
     assert part.chips.shape == (64, 3, 36, 36)
-    assert (part.chips == load_part(table, "train", GREY).chips).all()
+    assert (part.chips == load_part(table, "train", GREY, HEADS).chips).all()
 
 
 def test_chips_of_another_size(mixed):
     with pytest.raises(InputError, match="chips are 32 px, the recipe wants 48 px"):
-        load_part(mixed[0], "train", replace(GREY, size=48))
+        load_part(mixed[0], "train", replace(GREY, size=48), HEADS)
 
 
 def test_an_empty_split(mixed):
     with pytest.raises(InputError, match="the split 'test' is empty"):
-        load_part(mixed[0], "test", GREY)
+        load_part(mixed[0], "test", GREY, HEADS)
 
 
 def test_a_missing_folder(tmp_path):
     with pytest.raises(InputError, match="not a folder written by `mien prepare`"):
-        load_part(DataTable(path=str(tmp_path), per_batch=1), "train", GREY)
+        load_part(DataTable(path=str(tmp_path), per_batch=1), "train", GREY, HEADS)
+
+
+def test_faces_that_answer_another_head_alone_are_left_out(mixed):
+    table, _ = mixed
+    part = load_part(table, "train", GREY, {"gender": HeadTable()})
+    assert [r.gender for r in part.records] == ["male"]
+    assert part.labels.gender.tolist() == [[0, 1]]
+    assert len(part.chips) == 1
+
+
+def test_every_face_answers_a_head_that_has_a_teacher(mixed):
+    table, chips = mixed
+    heads = {"gender": HeadTable(objective="distillation")}
+    part = load_part(table, "train", RGB, heads)
+    # Rows 2 and 6 without a label, too; not 1, of another split, and not 5, without a face.
+    assert (part.chips.numpy() == np.moveaxis(chips[[0, 2, 3, 4, 6]], 3, 1)).all()
+    assert part.labels.gender.sum() == 1
+
+
+def test_a_split_without_a_label_for_the_heads(mixed):
+    with pytest.raises(InputError, match="no face of the split 'val' has a label for age, gender"):
+        load_part(mixed[0], "val", GREY, {"age": HeadTable(), "gender": HeadTable()})
+
+
+def test_the_filter_of_the_table_is_used(mixed):
+    table = replace(mixed[0], filter="shares")
+    part = load_part(table, "train", GREY, {"emotion": HeadTable()})
+    # Row 2, one vote for everything, says something now: an eighth for each expression.
+    assert part.labels.emotion.tolist() == [[0, 1, 0, 0, 0, 0, 0, 0], [0.125] * 8]
+
+
+# --- data that cannot be learnt -----------------------------------------------------------------
+
+
+def refused(parts, heads):
+    with pytest.raises(ConfigError) as caught:
+        check_parts(parts, heads)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_can_be_learnt_passes():
+    heads = {
+        "age": HeadTable(groups=("0-12", "13+"), objective="cross-entropy"),
+        "gender": HeadTable(objective="focal"),
+        "emotion": HeadTable(labels=("happiness", "grin"), objective="cross-entropy"),
+    }
+    parts = [
+        part_of([record(age_years=12.4), record(age_range=(10, 19), gender="male")], heads),
+        part_of([record(expression="grin"), record(expression="happiness")], heads, mixup=0.2),
+        part_of([record(gender="female")], heads),
+    ]
+    check_parts(parts, heads)  # every class somewhere
+
+
+def test_a_head_without_labels():
+    parts = [part_of([record(gender="male"), record(gender="female")], path="faces")]
+    heads = {name: HeadTable(objective="cross-entropy") for name in ("gender", "emotion")}
+    expected = "[heads.emotion]: no training face has a label for it in faces"
+    assert refused(parts, heads) == expected
+
+
+def test_a_class_without_a_face():
+    heads = {"emotion": HeadTable(labels=("happiness", "grin"), objective="cross-entropy")}
+    parts = [part_of([record(expression="happiness")], heads, path=p) for p in ("a", "b")]
+    assert refused(parts, heads) == "[heads.emotion]: no training face is labelled 'grin' in a, b"
+    heads = {"gender": HeadTable(objective="cross-entropy")}
+    parts = [part_of([record(gender="male")])]
+    assert refused(parts, heads) == "[heads.gender]: no training face is labelled 'female' in p"
+
+
+def test_an_age_group_without_a_face():
+    heads = {"age": HeadTable(groups=("0-12", "13-59", "60+"), objective="cross-entropy")}
+    records = [record(age_years=12.4), record(age_range=(0, 2)), record(age_years=59.5)]
+    # 12.4 years are 12, and 59.5 are 60.
+    expected = "[heads.age]: no training face is labelled '13-59' in p"
+    assert refused([part_of(records, heads)], heads) == expected
+
+
+def test_a_teacher_labels_every_class():
+    heads = {"emotion": HeadTable(objective={"cross-entropy": 1, "distillation": 1})}
+    check_parts([part_of([record(expression="happiness")], heads)], heads)
+
+
+@pytest.mark.parametrize(
+    ("labels", "objective", "there"),
+    [
+        ({"age_range": (0, 9)}, {"l1": 1}, "bins, from which l1 cannot learn"),
+        (
+            {"age_range": (0, 9)},
+            {"label-distribution": 1, "expectation": 1},
+            "bins, from which label-distribution, expectation cannot learn",
+        ),
+        ({"age_years": 3.0}, {"bin-likelihood": 1}, "years, from which bin-likelihood cannot"),
+    ],
+)
+def test_ages_of_a_kind_that_the_objective_cannot_use(labels, objective, there):
+    heads = {"age": HeadTable(objective=objective)}
+    message = refused([part_of([record(**labels)], heads)], heads)
+    assert message.startswith(f"[heads.age]: p has ages as {there}")
+
+
+@pytest.mark.parametrize(
+    ("labels", "objective"),
+    [
+        ({"age_range": (0, 9)}, {"l1": 1, "bin-likelihood": 1}),
+        ({"age_range": (0, 9)}, {"cross-entropy": 1}),
+        ({"age_years": 3.0}, {"coral": 1}),
+    ],
+)
+def test_ages_of_a_kind_that_the_objective_can_use(labels, objective):
+    heads = {"age": HeadTable(objective=objective)}
+    check_parts([part_of([record(**labels)], heads)], heads)
+
+
+@pytest.mark.parametrize("kind", ["mixup", "cutmix"])
+def test_ages_are_not_blended(kind):
+    heads = {"age": HeadTable(objective="l1")}
+    parts = [part_of([record(age_years=3.0)], heads, path="ages", **{kind: 0.2})]
+    assert refused(parts, heads) == (
+        "ages: mixup and cutmix blend class shares; p has ages. Set both to 0."
+    )
+    heads = {"gender": HeadTable(objective="cross-entropy")}
+    both = [record(age_years=3.0, gender=gender) for gender in ("male", "female")]
+    check_parts([part_of(both, heads, **{kind: 0.2})], heads)  # no head asks for the ages
 
 
 # --- batches ----------------------------------------------------------------------------------
 
 
 def part(size, per_batch):
-    records = [record(age_years=1.0)] * size
-    chips = torch.zeros(size, 1, 36, 36, dtype=torch.uint8)
-    table = DataTable(path="", per_batch=per_batch)
-    return Part("p", chips, encode_labels(records), records, table)
+    return part_of([record(age_years=1.0)] * size, per_batch=per_batch)
 
 
 @pytest.mark.parametrize(("size", "count"), [(10, 5), (10, 4), (7, 3), (5, 12), (1, 3)])
@@ -159,6 +258,23 @@ def test_a_batch_depends_on_seed_and_step_alone():
         assert [rows.tolist() for rows in fresh.rows(step)] == expected[step]
     other = Mixer([part(10, 4), part(7, 3)], seed=6)
     assert [rows.tolist() for rows in other.rows(0)] != expected[0]
+
+
+@pytest.mark.parametrize(("size", "count"), [(10, 3), (7, 4), (3, 8)])
+def test_two_processes_share_one_larger_batch(monkeypatch, size, count):
+    whole = Mixer([part(size, 2 * count), part(5, 2)], seed=5)
+    expected = [[rows.tolist() for rows in whole.rows(step)] for step in range(12)]
+    monkeypatch.setattr(loader, "world", lambda: 2)
+    shares = []
+    for number in range(2):
+        monkeypatch.setattr(loader, "rank", lambda number=number: number)
+        mixer = Mixer([part(size, count), part(5, 1)], seed=5)
+        shares.append([[rows.tolist() for rows in mixer.rows(step)] for step in range(12)])
+    joined = [
+        [a + b for a, b in zip(first, second, strict=True)]
+        for first, second in zip(*shares, strict=True)
+    ]
+    assert joined == expected
 
 
 def test_old_rounds_are_forgotten():

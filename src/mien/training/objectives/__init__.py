@@ -53,11 +53,13 @@ class Objective:
         form: What the columns of the head are: ``"classes"`` (one logit a class), ``"value"``
             (one number), ``"ordinal"`` (one number, with a threshold for every age) or ``"any"``.
         heads: Heads it fits.
+        ages: Kinds of age labels it learns from: ``"years"``, ``"bins"``.
     """
 
     loss: Loss
     form: str = "classes"
     heads: tuple[str, ...] = ("age", "gender", "emotion")
+    ages: tuple[str, ...] = ("years", "bins")
 
     @property
     def note(self) -> str:
@@ -88,7 +90,7 @@ def head_form(head: str, table: HeadTable) -> str:
     if len(forms) > 1:
         raise ConfigError(
             f"[heads.{head}]: the objectives {' and '.join(forms.values())} cannot share one head: "
-            "one needs classes, the other a number"
+            "they need different columns"
         )
     form = next(iter(forms), "classes")
     if table.groups and form != "classes":

@@ -113,12 +113,12 @@ def coral(task: Task) -> tuple[Tensor, Tensor]:
 
 
 for _name, _objective in {
-    "expectation": Objective(expectation, heads=("age",)),
-    "label-distribution": Objective(label_distribution, heads=("age",)),
-    "mean-variance": Objective(mean_variance, heads=("age",)),
-    "bin-likelihood": Objective(bin_likelihood, form="any", heads=("age",)),
-    "l1": Objective(absolute_error, form="value", heads=("age",)),
-    "l2": Objective(squared_error, form="value", heads=("age",)),
-    "coral": Objective(coral, form="ordinal", heads=("age",)),
+    "expectation": Objective(expectation, heads=("age",), ages=("years",)),
+    "label-distribution": Objective(label_distribution, heads=("age",), ages=("years",)),
+    "mean-variance": Objective(mean_variance, heads=("age",), ages=("years",)),
+    "bin-likelihood": Objective(bin_likelihood, form="any", heads=("age",), ages=("bins",)),
+    "l1": Objective(absolute_error, form="value", heads=("age",), ages=("years",)),
+    "l2": Objective(squared_error, form="value", heads=("age",), ages=("years",)),
+    "coral": Objective(coral, form="ordinal", heads=("age",), ages=("years",)),
 }.items():
     objectives.register(_name)(_objective)

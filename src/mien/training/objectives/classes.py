@@ -68,7 +68,9 @@ def focal(task: Task) -> tuple[Tensor, Tensor]:
     """
     target = class_target(task)
     log_p = F.log_softmax(task.raw, dim=1)
-    values = -(target * (1 - log_p.exp()) ** task.table.gamma * log_p).sum(dim=1)
+    # A power below one has no slope at zero, where a sure answer stands.
+    missing = (1 - log_p.exp()).clamp(min=1e-6)
+    values = -(target * missing**task.table.gamma * log_p).sum(dim=1)
     return _with_mask(values, target)
 
 
