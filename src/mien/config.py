@@ -117,7 +117,7 @@ class AnalyzeConfig:
     """Who answers: a name from `mien models list`, or the path of an exported ONNX file."""
 
     attributes: tuple[str, ...] = ATTRIBUTES
-    """What to answer; a subset of age, gender, emotion."""
+    """What to answer; a subset of age, gender, emotion. All three: whatever the model answers."""
 
     emotions: tuple[str, ...] | None = None
     """Expressions to choose from, renormalised; ``None`` means all that the model knows."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from mien.align import AlignSpec, align_faces
 from mien.attributes import OnnxAttributeModel, decoders, measure_quality, reason_to_skip
-from mien.config import AnalyzeConfig
+from mien.config import ATTRIBUTES, AnalyzeConfig
 from mien.detect import create_detector
 from mien.errors import InputError
 from mien.images import Colour
@@ -93,7 +93,11 @@ class Analyzer:
         self._min_face_px = self.config.min_face_px or self.model.spec.min_face_px
         self._heads = [h for h in self.model.spec.heads if h in self.config.attributes]
         missing = [a for a in self.config.attributes if a not in self.model.spec.heads]
-        if missing:
+        if self._heads and self.config.attributes == ATTRIBUTES:
+            # All three is the default, and means all that the model answers.
+            known = tuple(a for a in ATTRIBUTES if a in self._heads)
+            self.config = replace(self.config, attributes=known)
+        elif missing:
             raise InputError(
                 f"model {self.model.spec.name!r} does not answer {missing[0]!r}. "
                 f"It knows: {', '.join(self.model.spec.heads)}."

@@ -490,9 +490,22 @@ def test_a_model_without_the_head_says_what_it_knows(make_model, make, tmp_path)
     heads = {"gender": {"decoder": "softmax", "labels": ["female", "male"]}}
     path = str(make_model(tmp_path / "half.onnx", heads))
     with pytest.raises(InputError, match=r"'tiny' does not answer 'age'\. It knows: gender\."):
-        make(model=path)
+        make(model=path, attributes=("age",))
     [result] = make(model=path, attributes=("gender",)).analyze(picture(0))
     assert result.faces[0].gender is not None
+
+
+def test_all_attributes_means_all_that_the_model_answers(make_model, make, tmp_path):
+    """A model that was trained for one question works without naming it."""
+    heads = {"gender": {"decoder": "softmax", "labels": ["female", "male"]}}
+    analyzer = make(model=str(make_model(tmp_path / "half.onnx", heads)))
+    assert analyzer.config.attributes == ("gender",)
+    [result] = analyzer.analyze(picture(0))
+    assert result.faces[0].gender is not None
+    assert result.faces[0].age is None
+    heads = {"race": {"decoder": "softmax", "labels": ["a", "b"]}}
+    with pytest.raises(InputError, match=r"does not answer 'age'\. It knows: race\."):
+        make(model=str(make_model(tmp_path / "other.onnx", heads)))
 
 
 def test_a_model_with_an_unknown_kind_of_output(make_model, make, tmp_path):

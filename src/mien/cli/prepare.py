@@ -111,7 +111,7 @@ def _print_list() -> None:
     from mien.datasets import datasets
 
     for name in datasets:
-        note = (datasets[name].__doc__ or "").partition("\n")[0]
+        note = (datasets[name].__doc__ or "").partition("\n")[0].replace("``", "")
         typer.echo(f"{name:15} {note}")
 
 
