@@ -1,4 +1,4 @@
-"""`mien export`: checkpoint to ONNX."""
+"""`mien export`: checkpoint to ONNX, 8-bit ONNX, TorchScript, OpenVINO or TensorFlow Lite."""
 
 from __future__ import annotations
 
@@ -10,37 +10,61 @@ import typer
 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder written by `mien train`.")],
-    out: Annotated[Path, typer.Option(help="The ONNX file to write.")],
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="onnx, onnx-int8, torchscript, openvino or tflite; by default the ending of "
+            "--out decides: .onnx, .pt, .xml or .tflite.",
+        ),
+    ] = None,
     checkpoint: Annotated[str, typer.Option(help="best or last.")] = "best",
     mirror: Annotated[
         bool,
         typer.Option("--mirror", help="Average over the mirror image: half as fast, more right."),
     ] = False,
     tolerance: Annotated[
-        float, typer.Option(help="Largest allowed difference of a logit to torch.")
-    ] = 1e-3,
+        float | None,
+        typer.Option(
+            help="Largest allowed difference to torch: of a logit (by default 0.001), or for "
+            "onnx-int8 the share of the probability that moves to other labels (0.03)."
+        ),
+    ] = None,
     manifest: Annotated[
         Path | None,
         typer.Option(help="Manifest (TOML) in which to add or replace the entry of this model."),
     ] = None,
 ) -> None:
-    """Write the averaged weights of RUN as ONNX, with calibration, preprocessing and labels."""
+    """Write the averaged weights of RUN as one file, with calibration, preprocessing and labels."""
     from mien.cli.extras import require_training
 
     require_training()
+    from mien.errors import ConfigError
     from mien.models import file_sha256
     from mien.training.export import export as write
-    from mien.training.export import update_manifest, with_checksum
+    from mien.training.formats import choose_format
+    from mien.training.manifest import update_manifest, with_checksum
 
-    report = write(run, out, checkpoint=checkpoint, mirror=mirror, tolerance=tolerance)
+    name, chosen = choose_format(format_, out)
+    if manifest is not None and not chosen.runs_here:
+        raise ConfigError(f"a manifest lists files that mien can run; it cannot run {name!r} files")
+    report = write(run, out, format=name, checkpoint=checkpoint, mirror=mirror, tolerance=tolerance)
     digest = file_sha256(out)
     typer.echo(
-        f"{out}: {out.stat().st_size / 1e6:.1f} MB, {report.parameters / 1e6:.2f} M parameters, "
-        f"SHA-256 {digest}"
+        f"{out}: {report.format}, {report.size / 1e6:.1f} MB, "
+        f"{report.parameters / 1e6:.2f} M parameters, SHA-256 {digest}"
     )
-    typer.echo(
-        f"largest difference of a logit to torch on validation faces: {report.difference:.2g}"
-    )
+    parity = report.parity
+    differences = f"logit {parity.logit:.2g}, probability {parity.probability:.2g}"
+    typer.echo(f"largest difference to torch on {parity.faces} validation faces: {differences}")
+    if report.bounded == "moved":
+        typer.echo(
+            f"{100 * parity.moved:.2g} % of the probability moved to other labels; "
+            f"allowed is {100 * report.limit:.2g} %"
+        )
+    for note in report.notes:
+        typer.echo(note)
     if report.coverage is not None:
         typer.echo(f"80 % age interval covers {100 * report.coverage:.1f} % of validation ages")
     if manifest is not None:

@@ -1,7 +1,5 @@
-"""Checkpoint to ONNX: the same answers, everything inside, one manifest entry."""
+"""Checkpoint to a file: calibrated, compared with torch, and only then under its final name."""
 
-import json
-import tomllib
 from dataclasses import replace
 
 import numpy as np
@@ -9,29 +7,21 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
-from torch import nn
-
 from mien.attributes import OnnxAttributeModel
 from mien.attributes.decoders import softmax
-from mien.errors import InputError, ModelError, OutputError
-from mien.images import InputSpec
-from mien.models import HeadSpec, ModelSpec, Session, file_sha256
-from mien.models.registry import METADATA_KEY
+from mien.errors import ConfigError, InputError, ModelError, OutputError
+from mien.models import HeadSpec
 from mien.training import export as module
-from mien.training.augment import centre_crop, scaled
-from mien.training.calibrate import calibrate
-from mien.training.checkpoint import load_checkpoint, pick
-from mien.training.export import (
-    export,
-    fold_batch_norm,
-    manifest_entry,
-    update_manifest,
-    with_checksum,
-)
-from mien.training.loader import load_part
-from mien.training.loop import build_network
-from mien.training.networks import networks
-from mien.training.recipe import HEAD_LABELS, Recipe
+from mien.training.answers import Answering
+from mien.training.augment import centre_crop
+from mien.training.calibrate import Calibration, calibrate
+from mien.training.export import calibrated, check_parity, describe, export
+from mien.training.folding import fold_batch_norm
+from mien.training.formats import formats
+from mien.training.formats.base import Format, answer_all, torch_runner
+from mien.training.loader import load_parts
+from mien.training.recipe import HEAD_LABELS
+from mien.training.state import load_run
 
 
 @pytest.fixture(scope="module")
@@ -40,113 +30,97 @@ def exported(tiny_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_run):
-    """The averaged network of the run, its recipe and its validation faces."""
-    tensors, meta = load_checkpoint(tiny_run, "best")
-    recipe = Recipe.from_mapping(meta["recipe"])
-    network = build_network(recipe)
-    network.load_state_dict(pick(tensors, "average"))
-    parts = [load_part(table, "val", recipe.input) for table in recipe.data]
-    return network.eval(), recipe, parts
+def source(tiny_run):
+    return calibrated(*load_run(tiny_run), "corners.onnx")[0]
 
 
-# --- folding ------------------------------------------------------------------------------------
+class Echo(Format):
+    """Answers what torch answers, and a little more."""
 
+    suffixes = (".echo",)
+    more = 0.0
 
-GREY = InputSpec(size=64, colour="grey", mean=(0.5,), std=(0.25,))
+    def __init__(self, source):
+        self.source = source
 
+    def write(self, source, out):
+        out.write_text("echo")
+        return ["a note"]
 
-@pytest.mark.parametrize("family", sorted(networks))
-def test_folding_changes_no_answer(family):
-    torch.manual_seed(0)
-    network = networks[family](GREY, {"age": 101, "gender": 2}, {})
-    with torch.no_grad():
-        for module_ in network.modules():
-            if isinstance(module_, nn.BatchNorm2d):  # as if it had been trained
-                module_.weight.uniform_(0.5, 1.5)
-                module_.bias.uniform_(-0.5, 0.5)
-                module_.running_mean.uniform_(-0.2, 0.2)
-                module_.running_var.uniform_(0.5, 1.5)
-    network.eval()
-    folded = fold_batch_norm(network)
-    x = torch.randn(4, 1, 64, 64)
-    with torch.no_grad():
-        before, after = network(x), folded(x)
-    for head in before:
-        limit = 1e-5 * max(1.0, before[head].abs().max().item())
-        assert (before[head] - after[head]).abs().max() < limit
-    assert not [m for m in folded.modules() if isinstance(m, nn.BatchNorm2d)]
+    def open(self, path, heads):
+        assert path.read_text() == "echo"
+        run = torch_runner(self.source.network)
 
+        def answer(batch):
+            rows = run(batch)
+            return rows | {heads[0]: rows[heads[0]] + np.float32(self.more)}
 
-def test_folding_leaves_the_network_alone(trained):
-    network, _, _ = trained
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    fold_batch_norm(network)
-    after = network.state_dict()
-    assert all(torch.equal(before[name], after[name]) for name in before)
+        return answer
 
 
 # --- the file -----------------------------------------------------------------------------------
 
 
-def test_the_file_answers_like_the_network(exported, trained):
-    network, recipe, parts = trained
-    chips = parts[0].chips[:10]
+def test_the_file_answers_like_the_network(exported, source):
+    part = source.held_out[0]
+    chips = part.chips[:10]
     model = OnnxAttributeModel(str(exported.path), threads=1)
-    plain = centre_crop(chips, 32)
-    answers = model.predict(np.moveaxis(plain.numpy(), 1, 3))
+    plain = np.moveaxis(centre_crop(chips, 32).numpy(), 1, 3)
+    answers = model.predict(plain)
     with torch.no_grad():
-        logits = network(scaled(plain, recipe.input))
+        logits = source.network(
+            torch.from_numpy((plain[..., 0][:, None] / 255 - 0.5) / 0.25).float()
+        )
     for head, probabilities in answers.items():
         expected = softmax(logits[head].numpy(), exported.spec.heads[head].temperature)
         assert probabilities == pytest.approx(expected, abs=1e-4)
-    assert answers["emotion"].argmax(1).tolist() == parts[0].labels.emotion[:10].argmax(1).tolist()
+    assert answers["emotion"].argmax(1).tolist() == part.labels.emotion[:10].argmax(1).tolist()
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 7])
-def test_any_number_of_faces(exported, n):
+def test_the_entry_stands_in_the_file(exported, source):
     model = OnnxAttributeModel(str(exported.path), threads=1)
-    answers = model.predict(np.zeros((n, 32, 32, 1), np.uint8))
-    assert {head: p.shape for head, p in answers.items()} == {
-        "age": (n, 101),
-        "gender": (n, 2),
-        "emotion": (n, 8),
-    }
-
-
-def test_the_entry_stands_in_the_file(exported):
-    model = OnnxAttributeModel(str(exported.path), threads=1)
-    assert model.spec == exported.spec
-    assert model.spec.name == "corners"
+    assert model.spec == exported.spec == source.spec
+    assert (model.spec.name, model.spec.file) == ("corners", "corners.onnx")
     assert (model.spec.license, model.spec.source) == ("MIT", "bright corners")
     assert model.spec.input.size == 32
-    assert {head: h.labels for head, h in model.spec.heads.items()} == HEAD_LABELS
-    entry = json.loads(Session(exported.path, threads=1).metadata[METADATA_KEY])
-    assert entry["sha256"] == ""  # a file cannot hold its own checksum
+    labels = {head: table.labels for head, table in source.recipe.heads.items()}
+    assert {head: entry.labels for head, entry in model.spec.heads.items()} == labels
+    assert labels["gender"] == HEAD_LABELS["gender"]
 
 
-def test_the_calibration_stands_in_the_file(exported, trained):
-    network, recipe, parts = trained
-    fitted = calibrate(fold_batch_norm(network), parts, recipe)
+def test_the_calibration_stands_in_the_file(exported, tiny_run):
+    model, recipe = load_run(tiny_run)
+    parts = load_parts(recipe, "val")
+    run = torch_runner(fold_batch_norm(Answering(model)))
+    fitted = calibrate(answer_all(run, parts, recipe.input), parts, recipe)
     heads = exported.spec.heads
-    assert {head: h.temperature for head, h in heads.items()} == fitted.temperature
+    assert {head: entry.temperature for head, entry in heads.items()} == fitted.temperature
     assert set(fitted.temperature.values()) != {1.0}
     assert heads["age"].interval == fitted.interval
     assert exported.coverage == fitted.coverage
-
-
-def test_the_report_says_how_close_it_is(exported, trained):
-    assert 0 < exported.difference < 1e-4
-    folded = fold_batch_norm(trained[0])
-    assert exported.parameters == sum(p.numel() for p in folded.parameters())
     assert 0.8 <= exported.coverage <= 1
 
 
-def test_the_file_names_no_place_on_this_machine(exported, tiny_run, packed_faces):
-    data = exported.path.read_bytes()
-    for secret in (str(tiny_run), str(packed_faces), str(exported.path.parent), ".py"):
-        assert secret.encode() not in data
+def test_the_report_says_how_close_it_is(exported, source):
+    assert exported.format == "onnx"
+    assert exported.parity.faces == 64  # all that the validation splits have
+    assert 0 < exported.parity.logit < 1e-4
+    assert (exported.bounded, exported.limit) == ("logit", 1e-3)
+    assert exported.parameters == sum(p.numel() for p in source.network.parameters())
+    assert exported.size == exported.path.stat().st_size
+
+
+def test_nothing_else_is_left_behind(exported):
     assert [path.name for path in exported.path.parent.iterdir()] == ["corners.onnx"]
+
+
+def test_mirrored_answers_do_not_depend_on_the_side(tiny_run, exported, tmp_path):
+    report = export(tiny_run, tmp_path / "mirrored.onnx", mirror=True)
+    assert report.parameters == exported.parameters
+    batch = np.random.default_rng(0).normal(size=(3, 1, 32, 32)).astype(np.float32)
+    run = formats["onnx"]().open(report.path, ("age", "gender"))
+    straight, turned = run(batch), run(np.ascontiguousarray(batch[..., ::-1]))
+    np.testing.assert_allclose(straight["age"], turned["age"], atol=1e-4)
 
 
 def test_the_last_checkpoint_can_be_exported_too(tiny_run, tmp_path):
@@ -155,35 +129,92 @@ def test_the_last_checkpoint_can_be_exported_too(tiny_run, tmp_path):
     assert report.spec.file == "last.onnx"
 
 
+def test_a_variant_has_a_name_of_its_own(tiny_run, tmp_path):
+    report = export(tiny_run, tmp_path / "small.onnx", format="onnx-int8")
+    assert (report.format, report.spec.name) == ("onnx-int8", "corners-int8")
+    assert report.spec.card == "corners.md"
+    assert (report.bounded, report.limit) == ("moved", 0.03)
+    assert 0 < report.parity.moved < 0.03
+    assert report.notes[0].startswith("int8: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["small.onnx"]
+
+
+def test_torchscript_by_its_ending(tiny_run, tmp_path):
+    report = export(tiny_run, tmp_path / "corners.pt")
+    assert report.format == "torchscript"
+    assert report.parity.logit < 1e-4
+
+
+def test_an_expression_head_with_other_labels(source):
+    table = replace(source.recipe.heads["gender"], labels=("calm", "cross"))
+    recipe = replace(source.recipe, heads={"emotion": table})
+    fitted = Calibration(temperature={"emotion": 1.5}, interval=(0.1, 0.9), coverage=None)
+    spec = describe(recipe, fitted, "mood.onnx")
+    assert spec.heads == {
+        "emotion": HeadSpec(decoder="emotion", labels=("calm", "cross"), temperature=1.5)
+    }
+
+
+# --- what is refused ----------------------------------------------------------------------------
+
+
 def test_too_large_a_difference_keeps_the_old_file(tiny_run, tmp_path):
     path = tmp_path / "corners.onnx"
     path.write_bytes(b"the old file")
-    with pytest.raises(ModelError, match=r"torch and ONNX Runtime differ by .* allowed is 1e-12"):
+    message = r"corners\.onnx is refused: the largest difference of a logit .* allowed is 1e-12"
+    with pytest.raises(ModelError, match=message):
         export(tiny_run, path, tolerance=1e-12)
     assert path.read_bytes() == b"the old file"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_no_number_is_no_agreement(tiny_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "parity", lambda *_: float("nan"))
-    with pytest.raises(ModelError, match="differ by nan"):
-        export(tiny_run, tmp_path / "corners.onnx")
+@pytest.mark.parametrize(("more", "fine"), [(0.0, True), (9e-4, True), (1.1e-3, False)])
+def test_the_tolerance_of_a_logit(source, tmp_path, more, fine):
+    echo = Echo(source)
+    echo.more = more
+    path = tmp_path / "x.echo"
+    echo.write(source, path)
+    if fine:
+        assert check_parity(echo, source, path).logit == pytest.approx(more, abs=1e-5)
+    else:
+        with pytest.raises(ModelError, match=r"0\.0011 on 64 validation faces, allowed is 0\.001"):
+            check_parity(echo, source, path)
 
 
-def test_mirrored_answers_do_not_depend_on_the_side(tiny_run, trained, tmp_path):
-    path = tmp_path / "mirrored.onnx"
-    export(tiny_run, path, mirror=True)
-    network, recipe, parts = trained
-    x = scaled(centre_crop(parts[0].chips[:5], recipe.input.size), recipe.input)
-    session = Session(path)
-    straight = session.run(x.numpy())
-    mirrored = session.run(np.ascontiguousarray(x.numpy()[..., ::-1]))
-    with torch.no_grad():
-        left, right = network(x), network(x.flip(3))
-    for head, one, other in zip(recipe.heads, straight, mirrored, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-4)
-        np.testing.assert_allclose(one, (left[head] + right[head]) / 2, atol=1e-4)
-        assert np.abs(one - left[head].numpy()).max() > 1e-4  # it is not just the first half
+def test_a_bound_on_probability_lets_logits_move(source, tmp_path):
+    echo = Echo(source)
+    echo.bounded, echo.more = "moved", 5.0  # all logits of a head by the same: nothing moves
+    path = tmp_path / "x.echo"
+    echo.write(source, path)
+    parity = check_parity(echo, source, path)
+    assert parity.logit == pytest.approx(5.0, abs=1e-4)
+    assert parity.moved < 1e-6
+    with pytest.raises(ModelError, match=r"share of the probability that moved .* allowed is -1"):
+        check_parity(echo, source, path, tolerance=-1.0)
+
+
+def test_no_number_is_no_agreement(source, tmp_path):
+    echo = Echo(source)
+    echo.more = np.nan
+    path = tmp_path / "x.echo"
+    echo.write(source, path)
+    with pytest.raises(ModelError, match="not finite"):
+        check_parity(echo, source, path)
+
+
+def test_all_files_of_a_format_arrive(source, tmp_path):
+    class Two(Echo):
+        def write(self, source, out):
+            out.with_suffix(".more").write_text("weights")
+            out.with_suffix(".scratch").write_text("of no use")
+            return super().write(source, out)
+
+        def files(self, out):
+            return [out.with_suffix(".more"), out]
+
+    parity, notes, size = module._write(Two(source), source, tmp_path / "x.echo", None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.echo", "x.more"]
+    assert (parity.logit, notes, size) == (0.0, ["a note"], len("echo") + len("weights"))
 
 
 def test_a_missing_run(tmp_path):
@@ -196,95 +227,14 @@ def test_a_missing_folder_is_noticed_first(tmp_path):
         export(tmp_path, tmp_path / "nowhere" / "x.onnx")
 
 
-# --- the manifest -------------------------------------------------------------------------------
-
-SPEC = ModelSpec(
-    name="small",
-    task="attributes",
-    file="small.onnx",
-    sha256="ab" * 32,
-    license="MIT",
-    source='quotes " and größe 😀',
-    card="small.md",
-    heads={"gender": HeadSpec(decoder="softmax", labels=("female", "male"), temperature=1.25)},
-)
-OTHERS = """\
-# Every file in weights/.
-
-[yunet]
-task = "detect"   # by hand
-file = "yunet.onnx"
-
-[yunet.more]
-x = 1
-
-# The next one is older.
-[small-old]
-task = "attributes"
-"""
+def test_a_wrong_ending_is_noticed_first(tmp_path):
+    with pytest.raises(ConfigError, match="no export format has the ending"):
+        export(tmp_path, tmp_path / "nowhere" / "x.bin")
 
 
-def manifest(tmp_path, text):
-    path = tmp_path / "manifest.toml"
-    path.write_text(text, "utf-8")
-    return path
-
-
-def read(path):
-    table = tomllib.loads(path.read_text("utf-8"))
-    return ModelSpec.from_mapping("small", table["small"])
-
-
-def test_an_entry_is_read_back_as_it_was():
-    table = tomllib.loads(manifest_entry(SPEC))
-    assert list(table) == ["small"]
-    assert ModelSpec.from_mapping("small", table["small"]) == SPEC
-
-
-def test_the_exported_entry_is_read_back_as_it_was(exported):
-    spec = with_checksum(exported.spec, file_sha256(exported.path))
-    table = tomllib.loads(manifest_entry(spec))
-    assert ModelSpec.from_mapping("corners", table["corners"]) == spec
-    assert spec.sha256 == file_sha256(exported.path)
-
-
-def test_an_entry_is_added_behind_the_others(tmp_path):
-    path = manifest(tmp_path, OTHERS)
-    update_manifest(path, SPEC)
-    assert path.read_text("utf-8") == f"{OTHERS}\n{manifest_entry(SPEC)}"
-    assert read(path) == SPEC
+def test_a_name_that_is_taken_by_a_folder(tiny_run, tmp_path):
+    path = tmp_path / "corners.onnx"
+    path.mkdir()
+    with pytest.raises(OutputError, match=r"corners\.onnx: is a folder"):
+        export(tiny_run, path)
     assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("place", ["first", "middle", "last"])
-def test_an_entry_is_replaced_and_the_others_stay(tmp_path, place):
-    head, tail = OTHERS.split("# The next")
-    tail = f"# The next{tail}"
-    old = manifest_entry(replace(SPEC, version="0", license="other")) + "\n"
-    texts = {
-        "first": old + head + tail,
-        "middle": head + old + tail,
-        "last": head + tail + "\n" + old,
-    }
-    path = manifest(tmp_path, texts[place])
-    update_manifest(path, SPEC)
-    assert path.read_text("utf-8") == f"{OTHERS}\n{manifest_entry(SPEC)}"
-
-
-def test_replacing_twice_changes_nothing(tmp_path):
-    path = manifest(tmp_path, OTHERS)
-    update_manifest(path, SPEC)
-    once = path.read_bytes()
-    update_manifest(path, SPEC)
-    assert path.read_bytes() == once
-
-
-def test_an_empty_manifest(tmp_path):
-    path = manifest(tmp_path, "")
-    update_manifest(path, SPEC)
-    assert read(path) == SPEC
-
-
-def test_a_missing_manifest(tmp_path):
-    with pytest.raises(InputError, match=r"manifest\.toml: cannot be read"):
-        update_manifest(tmp_path / "manifest.toml", SPEC)
