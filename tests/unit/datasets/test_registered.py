@@ -52,7 +52,8 @@ def test_the_list_has_the_name_first():
     assert [line.split()[0] for line in lines] == sorted(datasets)
     for line in lines:
         name, _, note = line.partition(" ")
-        assert note.strip() == inspect.getdoc(datasets[name]).partition("\n")[0]
+        first = inspect.getdoc(datasets[name]).partition("\n")[0]
+        assert note.strip() == first.replace("``", "")  # a terminal shows no markup
 
 
 def test_every_option_is_described(name):
