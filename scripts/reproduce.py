@@ -91,8 +91,8 @@ def measure(name: str, data: list[str]) -> None:
         if fresh:
             writer.writeheader()
         for row in (row for part in reports for row in part["rows"]):
-            first = ", age " not in row["protocol"] and ", group" not in row["protocol"]
-            if row["metric"] in HEADLINES and first:
+            whole = row["part"] in ("expression", "age", "gender")
+            if row["metric"] in HEADLINES and whole:
                 values = {
                     key: row[key] for key in ("metric", "protocol", "value", "low", "high", "n")
                 }
