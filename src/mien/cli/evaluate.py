@@ -12,6 +12,8 @@ from mien.config import AnalyzeConfig, parse_age_groups
 
 if TYPE_CHECKING:
     from mien.datasets import Dataset
+    from mien.evaluation.findings import Report
+    from mien.pipeline import Analyzer
 
 DEFAULTS = AnalyzeConfig()
 
@@ -56,16 +58,8 @@ def evaluate(
 ) -> None:
     """Measure MODEL on the split of every data set; prints n and protocol with every number."""
     from mien.cli.progress import bar
-    from mien.evaluation.card import write_card
     from mien.evaluation.plan import plan, read_copies
-    from mien.evaluation.report import (
-        headline_rows,
-        insert_table,
-        markdown,
-        table,
-        write_report,
-        write_text,
-    )
+    from mien.evaluation.report import headline_rows, markdown, table
     from mien.evaluation.run import evaluate as run
     from mien.evaluation.run import open_analyzer
 
@@ -83,7 +77,24 @@ def evaluate(
     for planned in plans:
         with bar(f"evaluating on {planned.dataset.name}") as advance:
             reports.append(run(analyzer, planned, progress=advance))
-    for path in out or []:
+    _write(analyzer, reports, out or [], plots, card, insert)
+    short = bool(out or card or insert)
+    typer.echo(table(headline_rows(reports)) if short else markdown(reports, crossed=False))
+
+
+def _write(
+    analyzer: Analyzer,
+    reports: list[Report],
+    out: Iterable[Path],
+    plots: Path | None,
+    card: Path | None,
+    insert: Path | None,
+) -> None:
+    """Everything that the flags ask for, on disk."""
+    from mien.evaluation.card import write_card
+    from mien.evaluation.report import insert_table, write_report, write_text
+
+    for path in out:
         write_report(path, reports)
     if plots is not None:
         from mien.evaluation.plots import save_figures
@@ -93,8 +104,6 @@ def evaluate(
         write_text(card, write_card(analyzer, reports))
     if insert is not None:
         insert_table(insert, reports)
-    short = bool(out or card or insert)
-    typer.echo(table(headline_rows(reports)) if short else markdown(reports, crossed=False))
 
 
 def _check_outputs(out: Iterable[Path], plots: Path | None, insert: Path | None) -> None:

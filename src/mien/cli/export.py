@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from mien.training.export import ExportReport
 
 
 def export(
@@ -51,6 +54,14 @@ def export(
         raise ConfigError(f"a manifest lists files that mien can run; it cannot run {name!r} files")
     report = write(run, out, format=name, checkpoint=checkpoint, mirror=mirror, tolerance=tolerance)
     digest = file_sha256(out)
+    _say(out, report, digest)
+    if manifest is not None:
+        update_manifest(manifest, with_checksum(report.spec, digest))
+        typer.echo(f"{manifest}: entry {report.spec.name!r} written")
+
+
+def _say(out: Path, report: ExportReport, digest: str) -> None:
+    """What came out, and what it costs."""
     typer.echo(
         f"{out}: {report.format}, {report.size / 1e6:.1f} MB, "
         f"{report.parameters / 1e6:.2f} M parameters, SHA-256 {digest}"
@@ -67,6 +78,3 @@ def export(
         typer.echo(note)
     if report.coverage is not None:
         typer.echo(f"80 % age interval covers {100 * report.coverage:.1f} % of validation ages")
-    if manifest is not None:
-        update_manifest(manifest, with_checksum(report.spec, digest))
-        typer.echo(f"{manifest}: entry {report.spec.name!r} written")
