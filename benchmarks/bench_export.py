@@ -15,10 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
-import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -29,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from surroundings import surroundings
 
 from mien.models import Session
 from mien.training.export import calibrated, export
@@ -164,21 +162,10 @@ def row(
 
 def environment(run: Path) -> dict[str, str]:
     """What has to be equal before two rows may be compared."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parent,
-    )
     return {
         "model": load_run(run)[1].name,
         "threads": "1",
-        "commit": commit.stdout.strip() or "unknown",
-        "cpu": cpu_name(),
-        "cores": str(os.cpu_count()),
-        "load": f"{os.getloadavg()[0]:.1f}",
-        "python": platform.python_version(),
+        **surroundings(),
         **{library: installed(library) for library in LIBRARIES},
     }
 
@@ -189,15 +176,6 @@ def installed(library: str) -> str:
         return version(library)
     except PackageNotFoundError:
         return ""
-
-
-def cpu_name() -> str:
-    """Model name of the processor."""
-    info = Path("/proc/cpuinfo")
-    for line in info.read_text().splitlines() if info.exists() else []:
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def main() -> None:

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -27,6 +25,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnxruntime
+from surroundings import surroundings
 
 from mien.align import AlignSpec, align_faces
 from mien.attributes import OnnxAttributeModel
@@ -124,31 +123,11 @@ def process(arguments: list[str], repeat: int) -> tuple[float, float]:
 
 def environment() -> dict[str, str]:
     """What has to be equal before two rows may be compared."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parent,
-    )
     return {
-        "commit": commit.stdout.strip() or "unknown",
-        "cpu": cpu_name(),
-        "cores": str(os.cpu_count()),
-        "load": f"{os.getloadavg()[0]:.1f}",
-        "python": platform.python_version(),
+        **surroundings(),
         "onnxruntime": onnxruntime.__version__,
         "opencv": cv2.__version__,
     }
-
-
-def cpu_name() -> str:
-    """Model name of the processor."""
-    info = Path("/proc/cpuinfo")
-    for line in info.read_text().splitlines() if info.exists() else []:
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def figures(repeat: int, count: int) -> Iterator[dict[str, object]]:

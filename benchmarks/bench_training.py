@@ -15,10 +15,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
-import platform
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from surroundings import surroundings
 from torch import Tensor, nn
 
 from mien.align import AlignSpec
@@ -213,30 +211,10 @@ def figures(args: argparse.Namespace) -> Iterator[dict[str, object]]:
 
 def environment() -> dict[str, str]:
     """What has to be equal before two rows may be compared."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parent,
-    )
     return {
-        "commit": commit.stdout.strip() or "unknown",
-        "cpu": cpu_name(),
-        "cores": str(os.cpu_count()),
-        "load": f"{os.getloadavg()[0]:.1f}",
-        "python": platform.python_version(),
+        **surroundings(),
         "torch": torch.__version__,
     }
-
-
-def cpu_name() -> str:
-    """Model name of the processor."""
-    info = Path("/proc/cpuinfo")
-    for line in info.read_text().splitlines() if info.exists() else []:
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def main() -> None:

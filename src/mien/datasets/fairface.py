@@ -7,14 +7,20 @@ Measurement and Mitigation", WACV 2021.
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from mien.config import MAX_AGE
 from mien.datasets.files import FileTree, csv_table
-from mien.datasets.records import SPLITS, DropCounter, Record, datasets
-from mien.errors import ConfigError, InputError
+from mien.datasets.records import (
+    SPLITS,
+    DropCounter,
+    Record,
+    check_validation,
+    datasets,
+    is_held_out,
+)
+from mien.errors import InputError
 
 LABEL_FILE = "fairface_label_train.csv"
 LABEL_FILES = {LABEL_FILE: "train", "fairface_label_val.csv": "test"}
@@ -44,8 +50,7 @@ class FairFace:
     name = "fairface"
 
     def __init__(self, path: Path, validation: float = 0.1) -> None:
-        if not 0 <= validation < 1:
-            raise ConfigError(f"validation must be at least 0 and below 1, got {validation}")
+        check_validation(validation)
         self._tree = FileTree(path, "fairface")
         self._drop = DropCounter()
         self.dropped = self._drop.counts
@@ -84,7 +89,7 @@ class FairFace:
         self._drop.add("image without a row", len(unlabelled))
 
     def _split(self, key: str, part: str) -> str:
-        if part == "train" and zlib.crc32(key.encode()) < self._validation * 2**32:
+        if part == "train" and is_held_out(key, self._validation):
             return "val"
         return part
 

@@ -8,14 +8,20 @@ for that, by a hash of the file's name, so that it is the same on every machine.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from mien.datasets.fer2013 import EXPRESSIONS
 from mien.datasets.files import FileTree
-from mien.datasets.records import DropCounter, Record, datasets, expression_name
-from mien.errors import ConfigError, InputError, did_you_mean
+from mien.datasets.records import (
+    DropCounter,
+    Record,
+    check_validation,
+    datasets,
+    expression_name,
+    is_held_out,
+)
+from mien.errors import InputError, did_you_mean
 
 FOLDERS = ("train", "test")
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -39,10 +45,7 @@ class Fer2013Folders:
     name = "fer2013-folders"
 
     def __init__(self, path: Path, validation: float = 0.1) -> None:
-        if isinstance(validation, bool) or not isinstance(validation, int | float):
-            raise ConfigError(f"validation is a share such as 0.1, got {validation!r}")
-        if not 0 <= validation < 1:
-            raise ConfigError(f"validation must be at least 0 and below 1, got {validation}")
+        check_validation(validation)
         self._tree = FileTree(path, "fer2013")
         self._drop = DropCounter()
         self.dropped = self._drop.counts
@@ -70,7 +73,7 @@ class Fer2013Folders:
     def _is_held_out(self, name: str) -> bool:
         # Folders above the split are left out, so that every copy is cut the same way.
         key = "/".join(PurePosixPath(name).parts[-3:])
-        return zlib.crc32(key.encode()) < self._validation * 2**32
+        return is_held_out(key, self._validation)
 
     def _check_folders(self) -> None:
         found: dict[str, set[str]] = {folder: set() for folder in FOLDERS}

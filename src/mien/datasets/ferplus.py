@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from mien.config import EMOTIONS
 from mien.datasets.fer2013 import split_of_usage
 from mien.datasets.files import FileTree, csv_rows, csv_table
 from mien.datasets.pixel_csv import FILE_NAMES, PixelCsv, find_pixel_csv
@@ -18,18 +19,7 @@ from mien.errors import InputError
 FOLDERS = {"FER2013Train": "train", "FER2013Valid": "val", "FER2013Test": "test"}
 COLUMNS = 10
 LABEL_FILE = "fer2013new.csv"
-VOTE_COLUMNS = (
-    "neutral",
-    "happiness",
-    "surprise",
-    "sadness",
-    "anger",
-    "disgust",
-    "fear",
-    "contempt",
-    "unknown",
-    "NF",
-)
+VOTE_COLUMNS = (*EMOTIONS, "unknown", "NF")
 
 
 @datasets.register("ferplus")

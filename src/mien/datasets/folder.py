@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,15 @@ from mien.datasets.labels import (
     gender_name,
     person_key,
 )
-from mien.datasets.records import DropCounter, Record, datasets, expression_name, hashed_split
+from mien.datasets.records import (
+    DropCounter,
+    Record,
+    check_validation,
+    datasets,
+    expression_name,
+    hashed_split,
+    is_held_out,
+)
 from mien.errors import ConfigError, InputError, did_you_mean
 
 KINDS = ("emotion", "gender", "age")
@@ -71,8 +78,7 @@ class Folder:
         validation: float = 0.1,
     ) -> None:
         check_choice("classes", classes, KINDS)
-        if not 0 <= validation < 1:
-            raise ConfigError(f"validation must be at least 0 and below 1, got {validation}")
+        check_validation(validation)
         self._pattern = _pattern(person)
         self._tree = FileTree(path, "")
         self._images = _layout(self._tree)
@@ -108,7 +114,7 @@ class Folder:
             yield Record(name=image.name, split=split, person=person, **answer)
 
     def _split(self, image: _Image, key: str) -> str:
-        if image.split == "train" and zlib.crc32(key.encode()) < self._held_out * 2**32:
+        if image.split == "train" and is_held_out(key, self._held_out):
             return "val"
         return image.split or hashed_split(key)
 

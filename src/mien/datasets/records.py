@@ -21,9 +21,11 @@ __all__ = [
     "Dataset",
     "DropCounter",
     "Record",
+    "check_validation",
     "datasets",
     "expression_name",
     "hashed_split",
+    "is_held_out",
     "open_dataset",
 ]
 
@@ -60,6 +62,23 @@ def hashed_split(key: str) -> str:
     """
     tenth = zlib.crc32(key.encode()) % 10
     return "train" if tenth < 8 else ("val" if tenth == 8 else "test")
+
+
+def check_validation(share: float) -> None:
+    """Refuse a share of the training part that cannot be held out for validation.
+
+    Raises:
+        ConfigError: It is not a number from 0 to below 1.
+    """
+    if isinstance(share, bool) or not isinstance(share, int | float):
+        raise ConfigError(f"validation is a share such as 0.1, got {share!r}")
+    if not 0 <= share < 1:
+        raise ConfigError(f"validation must be at least 0 and below 1, got {share}")
+
+
+def is_held_out(key: str, share: float) -> bool:
+    """Whether a hash of `key` falls into the share that becomes the validation part."""
+    return zlib.crc32(key.encode()) < share * 2**32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
