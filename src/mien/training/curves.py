@@ -36,7 +36,7 @@ def draw_curves(folder: Path) -> Path:
     lines = -(-max(1, len(panels)) // columns)
     figure = Figure(figsize=(4.6 * columns, 3.1 * lines), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(lines, columns, squeeze=False).flat
+    axes = list(figure.subplots(lines, columns, squeeze=False).flat)
     for axis, (title, shown) in zip(axes, panels, strict=False):
         for name in shown:
             points = [(row["step"], row[name]) for row in rows if name in row]
@@ -49,7 +49,7 @@ def draw_curves(folder: Path) -> Path:
         axis.grid(alpha=0.3)
         if len(shown) > 1:
             axis.legend(fontsize=8)
-    for axis in list(axes)[len(panels) :]:
+    for axis in axes[len(panels) :]:
         axis.set_axis_off()
     figure.suptitle(f"{folder.name}: validation and training", fontsize=11)
     path = folder / CURVES_FILE

@@ -200,6 +200,18 @@ def test_a_run_without_rows_draws_an_empty_picture(tmp_path):
     assert decode(draw_curves(tmp_path).read_bytes()).shape[2] == 3
 
 
+def test_places_without_a_curve_stay_empty(tmp_path):
+    """Five panels in two rows of three: nothing, no axes either, stands in the last place."""
+    metrics = {"emotion/focal": 1.0, "emotion_f1": 0.5, "emotion_mae": 0.1, "score": 0.5}
+    rows = [{"step": float(k), **metrics, "learning_rate": 0.1} for k in (10, 20)]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    picture = decode(draw_curves(tmp_path).read_bytes())
+    height, width = picture.shape[:2]
+    last = picture[height // 2 + 20 :, 2 * width // 3 + 20 :]
+    assert (last == 255).all()
+    assert not (picture[height // 2 + 20 :, : width // 3] == 255).all()
+
+
 def test_curves_without_matplotlib(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'mien\[plots\]'"):
