@@ -12,6 +12,7 @@ from torch import Tensor
 from mien.attributes.age import age_quantile
 from mien.attributes.decoders import softmax
 from mien.evaluation.metrics import coverage
+from mien.training.labels import emotion_target
 from mien.training.loader import Part
 from mien.training.recipe import Recipe
 
@@ -46,7 +47,7 @@ def calibrate(
     temperature = {}
     for head in recipe.heads:
         rows = [
-            (answers[head].float(), _target(part, head))
+            (answers[head].float(), _target(part, head, recipe.heads[head].labels))
             for answers, part in zip(logits, parts, strict=True)
         ]
         temperature[head] = best_temperature(
@@ -67,11 +68,17 @@ def calibrate(
     return Calibration(temperature=temperature, interval=interval, coverage=share)
 
 
-def _target(part: Part, head: str) -> Tensor:
-    """Mask or distribution over the head's classes, zeros without a label."""
+def _target(part: Part, head: str, labels: Sequence[str]) -> Tensor:
+    """Mask or distribution over the head's classes, zeros without a label.
+
+    Votes on an expression count as their majority, where there is one: a confidence of 0.9 shall
+    mean that most people agree with nine answers in ten. Fitted on the shares of the votes, it
+    would say how many of ten people agree with one answer, and accuracy would exceed confidence.
+    """
     if head == "emotion":
-        # The filter "multi-target" marks several classes as right; as shares they sum to one.
-        return part.labels.emotion / part.labels.emotion.sum(1, keepdim=True).clamp(min=1)
+        found = [emotion_target(record, labels, "majority") for record in part.records]
+        nothing = (0.0,) * len(labels)
+        return torch.tensor([nothing if target is None else target for target in found])
     if head == "gender":
         return part.labels.gender
     years = part.labels.age_years

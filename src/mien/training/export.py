@@ -186,15 +186,17 @@ def describe(recipe: Recipe, fitted: Calibration, file: str, variant: str = "") 
         file: Name of the file.
         variant: Appended to the model's name, as in ``mien-m-int8``.
     """
+    name = f"{recipe.name}-{variant}" if variant else recipe.name
     return ModelSpec(
-        name=f"{recipe.name}-{variant}" if variant else recipe.name,
+        name=name,
         task="attributes",
         file=file,
         sha256="",
         license=recipe.license,
         source=recipe.source,
-        card=f"{recipe.name}.md",
+        card=f"{name}.md",
         input=recipe.input,
+        min_face_px=recipe.min_face_px,
         heads={
             head: HeadSpec(
                 decoder=DECODERS[head],

@@ -20,6 +20,7 @@ from mien.training.tables import (
     TeacherTable,
     TrainTable,
     check_kind,
+    check_range,
 )
 
 S = TypeVar("S")
@@ -55,6 +56,7 @@ class Recipe:
         teacher: Trained networks to learn from.
         license: Licence of the weights, for the manifest.
         source: One line on the training data, for the manifest.
+        min_face_px: Faces narrower than this get no answer by default, for the manifest.
     """
 
     name: str
@@ -68,11 +70,13 @@ class Recipe:
     teacher: TeacherTable = field(default_factory=TeacherTable)
     license: str = "unknown"
     source: str = ""
+    min_face_px: int = 24
 
     def __post_init__(self) -> None:
         # The name becomes a file name and the header of a manifest table.
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
             raise ConfigError(f"a name has letters, digits, - and _ only, got {self.name!r}")
+        check_range(self, ("min_face_px",), 1)
         object.__setattr__(self, "heads", _heads(self.heads))
         for head, table in self.heads.items():
             _check_head(head, table)
@@ -129,7 +133,8 @@ class Recipe:
             "heads": top.pop("heads", {}),
         }
         for key, value in (top | {"family": values["family"]}).items():
-            check_kind("network" if key == "family" else "", key, "str", value)
+            kind = "int" if key == "min_face_px" else "str"
+            check_kind("network" if key == "family" else "", key, kind, value)
         return cls(**top, **values)
 
     def to_mapping(self) -> dict[str, Any]:

@@ -201,18 +201,14 @@ def test_the_width_of_a_regressed_age_is_fitted(recipe_table, error, temperature
     assert found.coverage == pytest.approx(0.8, abs=0.02)
 
 
-def test_several_right_expressions_are_shares(recipe_table):
-    """The filter "multi-target" marks two classes as right, each for a half."""
-    records = [Record(name="", split="val", votes=(0, 5, 0, 5, *(0,) * 6))] * 4
-    heads = {"emotion": HeadTable()}
-    faces = part(records, heads, "multi-target")
-    assert faces.labels.emotion[0].tolist() == [0, 1, 0, 1, 0, 0, 0, 0]
-    logits = torch.full((4, 8), -30.0)
-    logits[:, 1], logits[:, 3] = 1.0, 0.0
+def test_votes_count_as_their_majority(recipe_table):
+    """Seven of ten said so: right is right. Five against five says nothing."""
+    clear = Record(name="", split="val", votes=(0, 7, 0, 3, *(0,) * 6))
+    other = Record(name="", split="val", votes=(0, 3, 0, 7, *(0,) * 6))
+    undecided = Record(name="", split="val", votes=(0, 5, 0, 5, *(0,) * 6))
+    faces = part([*[clear] * 9, other, *[undecided] * 30], {"emotion": HeadTable()})
+    logits = torch.full((40, 8), -60.0)
+    logits[:, 1], logits[:, 3] = 2 * np.log(9.0), 0.0  # nine in ten are right, at temperature 2
     recipe_table["heads"] = ["emotion"]
     found = calibrate([{"emotion": logits}], [faces], Recipe.from_mapping(recipe_table))
-    shares = torch.zeros(4, 8)
-    shares[:, [1, 3]] = 0.5
-    assert found.temperature["emotion"] == best_temperature(logits, shares)
-    # Halves fit the flattest answer best, but the other six classes must stay away.
-    assert found.temperature["emotion"] > 2
+    assert found.temperature["emotion"] == pytest.approx(2, rel=0.02)

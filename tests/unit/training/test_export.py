@@ -132,7 +132,7 @@ def test_the_last_checkpoint_can_be_exported_too(tiny_run, tmp_path):
 def test_a_variant_has_a_name_of_its_own(tiny_run, tmp_path):
     report = export(tiny_run, tmp_path / "small.onnx", format="onnx-int8")
     assert (report.format, report.spec.name) == ("onnx-int8", "corners-int8")
-    assert report.spec.card == "corners.md"
+    assert report.spec.card == "corners-int8.md"
     assert (report.bounded, report.limit) == ("moved", 0.03)
     assert 0 < report.parity.moved < 0.03
     assert report.notes[0].startswith("int8: ")
@@ -153,6 +153,13 @@ def test_an_expression_head_with_other_labels(source):
     assert spec.heads == {
         "emotion": HeadSpec(decoder="emotion", labels=("calm", "cross"), temperature=1.5)
     }
+
+
+def test_the_entry_says_from_which_width_faces_are_answered(source):
+    fitted = Calibration(
+        temperature=dict.fromkeys(source.recipe.heads, 1.0), interval=(0.1, 0.9), coverage=None
+    )
+    assert describe(replace(source.recipe, min_face_px=31), fitted, "x.onnx").min_face_px == 31
 
 
 # --- what is refused ----------------------------------------------------------------------------
