@@ -36,6 +36,7 @@ SMALL_NETWORKS = {
     "age-group": {"widths": [8, 8, 16], "dense": 32},
     "cnn-blocks": {"widths": [8, 16, 16], "dense": 32},
     "cnn-small": {"widths": [8, 8, 16, 16], "dense": 32},
+    "dlib-resnet": {"widths": [8, 16, 24], "blocks": [1, 2, 1]},
     "mobilefacenet": {"alpha": 0.25},
     "mobilenet": {"alpha": 0.25},
     "resnet50": {"layers": [1, 1, 1, 1], "width": 8},

@@ -29,6 +29,10 @@ DECODERS = {"age": "age-distribution", "gender": "softmax", "emotion": "emotion"
 
 OTHER_FORMS = {
     "cnn-small with batch norm": ("cnn-small", {"batch_norm": True}),
+    "dlib-resnet, its last map one place": (
+        "dlib-resnet",
+        {"widths": [8, 16, 24, 32], "blocks": [1] * 4},
+    ),
     "mobilefacenet in full": ("mobilefacenet", {"variant": "full"}),
     "wide-resnet of the paper": ("wide-resnet-16-8", {"pool": "global"}),
 }

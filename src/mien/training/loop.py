@@ -83,8 +83,7 @@ def train(
         trainer = Trainer(recipe, folder, target, resume=resume)
         folder.mkdir(parents=True, exist_ok=True)
         if note is not None and trainer.fresh and rank() == 0:
-            heads = ", ".join(trainer.fresh)
-            note(f"{recipe.train.start} has other labels for {heads}: started at random")
+            note(f"{recipe.train.start} has no {', '.join(trainer.fresh)}: started at random")
         if rank() > 0:
             trainer.loop(None, None, None)
         else:

@@ -1,13 +1,15 @@
-"""Begin with trained weights: an earlier run, or an exported model, the shipped ones too.
+"""Begin with trained weights: an earlier run, an exported model, a shipped one, or a bare trunk.
 
-Heads that ask something new start with random weights; everything else must fit.
+Heads that ask something new start with random weights; everything else must fit. A file of plain
+layers gives what it has, and the rest starts at random.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import onnx
@@ -21,6 +23,7 @@ from mien.training.answers import Model
 from mien.training.augment import centre_crop, scaled
 from mien.training.checkpoint import load_checkpoint, pick
 from mien.training.loader import Part
+from mien.training.networks.pretrained import read_tensors
 from mien.training.recipe import Recipe
 
 HEADS = "network.heads."
@@ -52,13 +55,15 @@ def begin_with(model: Model, recipe: Recipe, parts: Sequence[Part]) -> list[str]
         parts: Its training data; batch norm of an exported model is measured on them.
 
     Returns:
-        Heads that start with random weights, because their labels are new.
+        What starts with random weights: heads whose labels are new, layers that the file lacks.
 
     Raises:
-        InputError: The weights are missing or belong to another network.
+        InputError: The weights are missing, damaged or belong to another network.
         UnknownModelError: `start` is neither a folder, a file, nor a shipped model.
     """
     start = recipe.train.start
+    if Path(start).suffix == ".safetensors":
+        return _begin_with_trunk(model, recipe, parts)
     trained = _find(model, start)
     old = model.state_dict()
     _check_trunk(trained, old, start)
@@ -78,8 +83,39 @@ def begin_with(model: Model, recipe: Recipe, parts: Sequence[Part]) -> list[str]
         {name: trained.weights[name] for name in old if not name.startswith(skipped)}, strict=False
     )
     if trained.folded:
-        unfold_batch_norm(model, recipe, parts)
+        unfold_batch_norm(model, recipe, parts, _norms(model))
     return fresh
+
+
+def _begin_with_trunk(model: Model, recipe: Recipe, parts: Sequence[Part]) -> list[str]:
+    """Fill what a file of plain layers has, by name and shape; whatever is new stays random.
+
+    A smaller network takes the first layers of a deeper one, and that is meant here.
+    """
+    start = recipe.train.start
+    found = read_tensors(Path(start), "[train] start")
+    old = model.network.state_dict()
+    fits = {
+        name: value
+        for name, value in found.items()
+        if name in old and old[name].shape == value.shape
+    }
+    if not fits:
+        raise InputError(
+            f"{start}: none of its {len(found)} tensors fits the network {recipe.family!r}"
+        )
+    model.network.load_state_dict(fits, strict=False)
+    norms = [norm for norm in _norms(model.network) if f"{norm[2]}.weight" in fits]
+    unfold_batch_norm(model, recipe, parts, norms)
+    missing = [n for n in old if n not in fits and not n.endswith("num_batches_tracked")]
+    return sorted({_layer(name, fits) for name in missing})
+
+
+def _layer(name: str, fits: Iterable[str]) -> str:
+    """The largest part of the network that holds the tensor `name` and nothing that was found."""
+    parts = name.split(".")
+    layers = (".".join(parts[:depth]) for depth in range(1, len(parts)))
+    return next((x for x in layers if not any(n.startswith(f"{x}.") for n in fits)), name)
 
 
 def _check_trunk(trained: Trained, old: Mapping[str, Tensor], start: str) -> None:
@@ -154,7 +190,10 @@ def _exported(model: Model, start: str) -> Trained:
     return Trained(by_end, labels, folded=True)
 
 
-def _norms(model: nn.Module) -> list[tuple[nn.BatchNorm2d, str, str]]:
+Norm: TypeAlias = tuple[nn.BatchNorm2d, str, str]
+
+
+def _norms(model: nn.Module) -> list[Norm]:
     """Every batch norm that stands behind a convolution, with the names of both."""
     found = []
     for name, module in model.named_modules():
@@ -167,11 +206,14 @@ def _norms(model: nn.Module) -> list[tuple[nn.BatchNorm2d, str, str]]:
 
 
 @torch.no_grad()
-def unfold_batch_norm(model: Model, recipe: Recipe, parts: Sequence[Part]) -> None:
-    """Give batch norms that are the identity the statistics of real faces; no answer changes.
+def unfold_batch_norm(
+    model: Model, recipe: Recipe, parts: Sequence[Part], norms: Sequence[Norm]
+) -> None:
+    """Give batch norms the statistics of the run's own faces; no answer changes.
 
     Training normalises with the statistics of the batch. A norm that was folded away knows none,
-    so its scale and shift are set to undo exactly what the statistics of `FACES` faces do.
+    and one of a strange file knows those of strange faces. So scale and shift are set to undo
+    exactly what the statistics of `FACES` faces change.
     """
     share = -(-FACES // len(parts))
     chips = torch.cat([part.chips[:share] for part in parts])
@@ -181,19 +223,19 @@ def unfold_batch_norm(model: Model, recipe: Recipe, parts: Sequence[Part]) -> No
         x = inputs[0].float()
         seen[module] = x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)
 
-    hooks = [norm.register_forward_pre_hook(measure) for norm, _, _ in _norms(model)]
+    hooks = [norm.register_forward_pre_hook(measure) for norm, _, _ in norms]
     try:
         device = next(model.parameters()).device
         model.eval()(scaled(centre_crop(chips.to(device), recipe.input.size), recipe.input))
     finally:
         for hook in hooks:
             hook.remove()
-    for norm, _, _ in _norms(model):
+    for norm, _, _ in norms:
         mean, variance = seen[norm]
         assert norm.running_mean is not None  # they track statistics
         assert norm.running_var is not None
-        scale = (variance + norm.eps).sqrt()
-        norm.bias.add_(mean * norm.weight)
-        norm.weight.mul_(scale)
+        gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+        norm.bias.add_((mean - norm.running_mean) * gain)
+        norm.weight.copy_(gain * (variance + norm.eps).sqrt())
         norm.running_mean.copy_(mean)
         norm.running_var.copy_(variance)

@@ -200,7 +200,9 @@ class TrainTable:
     """Batches in the whole run."""
 
     start: str = ""
-    """Folder of an earlier run whose best averaged weights are the start; empty: random ones."""
+    """What to begin with: the folder of an earlier run (its best averaged weights), an exported
+    ``.onnx``, a shipped model by name, or a ``.safetensors`` file of plain layers, from which the
+    network takes what fits by name and shape; empty: random weights."""
 
     optimiser: str = "sgd"
     """sgd (with Nesterov momentum), adam or adamw."""

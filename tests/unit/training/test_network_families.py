@@ -11,6 +11,7 @@ from torch import nn
 from mien.errors import ConfigError
 from mien.images import InputSpec
 from mien.training.networks import networks
+from mien.training.networks.dlib_resnet import Residual as Halving
 from mien.training.networks.mobilefacenet import Bottleneck
 from mien.training.networks.wide_resnet import PreActivation, SlidingAverage
 
@@ -92,6 +93,33 @@ def test_the_full_mobilefacenet_has_about_a_million():
 def test_resnet50_has_the_published_25_6_m():
     found = on_paper("resnet50", 224, 3, {"class": 1000})
     assert found.learned == 25_557_032
+
+
+def test_dlib_resnet_by_hand():
+    options = {"widths": [4, 6], "blocks": [1, 2]}
+    found = on_paper("dlib-resnet", 48, 1, {"gender": 2}, **options)
+    stem, norms = 4 * 49 + 2 * 4, 2 * (4 + 4) + 2 * 4 * 6
+    convolutions = 9 * (4 * 4 + 4 * 4 + 4 * 6 + 6 * 6 + 6 * 6 + 6 * 6) + 4 * 4 * 6
+    features = (4 + 6) * 2 * 2
+    assert found.learned == stem + norms + convolutions + 2 * features + 2 * (features + 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "features"),
+    [  # a quarter of the width, halved twice and three times, at most 2: 4 x 128 and 4 x 256
+        (32, 4 * 128 + 256),
+        (48, 4 * 128 + 256),
+        (64, 4 * 128 + 4 * 256),
+        (96, 4 * 128 + 4 * 256),
+        (112, 4 * 128 + 4 * 256),
+        (128, 4 * 128 + 4 * 256),
+    ],
+)
+def test_dlib_resnet_takes_faces_of_many_sizes(size, features):
+    network = on_paper("dlib-resnet", size, 1, {"gender": 2}).network
+    answers = network(torch.zeros(2, 1, size, size, device="meta"))
+    assert answers["gender"].shape == (2, 2)
+    assert network.norm.num_features == features
 
 
 def test_age_group_takes_any_number_of_groups():
@@ -180,6 +208,49 @@ def test_a_pre_activation_block_adds_to_what_came_in():
     assert torch.equal(shared(x), active(x))
 
 
+@pytest.mark.parametrize("side", [7, 8])
+def test_a_halving_block_starts_as_the_original(side):
+    """Averages of 2x2 places and empty channels beside convolutions that do not pad."""
+    torch.manual_seed(0)
+    block = Halving(4, 6).eval()
+    x = torch.randn(2, 4, side, side)
+    shortcut = nn.functional.avg_pool2d(x, 2)
+    assert torch.allclose(block.shortcut(x)[:, :4], shortcut, atol=1e-6)
+    assert not block.shortcut(x)[:, 4:].any()
+    plain = nn.functional.conv2d(x, block.first[0].weight, stride=2)
+    found = block.first[0](nn.functional.pad(x, (0, 1, 0, 1)))
+    places = plain.shape[-1]  # at an even side one less than the average has
+    assert (places, found.shape[-1]) == (3, side // 2)
+    assert torch.allclose(found[..., :places, :places], plain, atol=1e-6)
+    nn.init.zeros_(block.second[1].weight)
+    assert torch.equal(block(x), torch.relu(block.shortcut(x)))
+
+
+def test_both_maps_of_dlib_resnet_reach_the_heads():
+    torch.manual_seed(0)
+    options = {"widths": [4, 6], "blocks": [1, 1]}
+    network = networks["dlib-resnet"](spec(28, 1), {"gender": 2}, options).eval()
+    maps = []
+    for stage in network.stages:
+        stage.register_forward_hook(lambda *call: maps.append(call[2]))
+    features = []
+    network.norm.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))
+    network(torch.randn(2, 1, 28, 28))
+    fine, coarse = maps  # 7 places a side: two windows of 4 that share the middle; 3: two of 2
+    assert (fine.shape[1:], coarse.shape[1:]) == ((4, 7, 7), (6, 3, 3))
+    expected = [
+        m[..., rows, columns].mean((2, 3))
+        for m, windows in ((fine, (slice(4), slice(3, 7))), (coarse, (slice(2), slice(1, 3))))
+        for rows in windows
+        for columns in windows
+    ]
+    found = features[0]
+    at_fine, at_coarse = found[:, :16].view(2, 4, 4), found[:, 16:].view(2, 6, 4)
+    for place in range(4):
+        assert torch.allclose(at_fine[..., place], expected[place], atol=1e-6)
+        assert torch.allclose(at_coarse[..., place], expected[4 + place], atol=1e-6)
+
+
 def test_a_bottleneck_keeps_a_shortcut_only_where_the_shape_stays():
     x = torch.randn(2, 4, 8, 8)
     same, other = Bottleneck(4, 4, 1, 2).eval(), Bottleneck(4, 6, 2, 2).eval()
@@ -204,6 +275,20 @@ def test_a_bottleneck_keeps_a_shortcut_only_where_the_shape_stays():
         ("cnn-small", {"batch_norm": "no"}, "batch_norm must be true or false, got 'no'"),
         ("cnn-blocks", {"widths": [8] * 6}, "faces of 48 px cannot be halved 6 times"),
         ("age-group", {"widths": [8, 8]}, "widths must name 3 numbers, got (8, 8)"),
+        ("dlib-resnet", {"widths": [8, 16]}, "widths (8, 16) and blocks (3, 4, 3, 2) differ"),
+        (
+            "dlib-resnet",
+            {"widths": [8, 16, 8], "blocks": [1, 1, 1]},
+            "widths must name two stages or more, each wider, got (8, 16, 8)",
+        ),
+        ("dlib-resnet", {"widths": [8], "blocks": [1]}, "two stages or more, each wider, got (8,)"),
+        (
+            "dlib-resnet",
+            {"widths": [4, 5, 6, 7, 8], "blocks": [1] * 5},
+            "faces of 48 px are too small for 5 stages",
+        ),
+        ("dlib-resnet", {"stem": 8}, "[network] has no key 'stem'"),
+        ("dlib-resnet", {"grid": 0}, "grid must be a whole number above 0, got 0"),
         ("resnet50", {"layers": [2, 0]}, "layers must be a list of whole numbers above 0"),
         ("resnet50", {"freeze": 1}, "freeze must be true or false, got 1"),
     ],

@@ -38,7 +38,7 @@ def load_trunk(trunk: nn.Module, path: Path) -> None:
         InputError: The file is missing, damaged or holds another network; the message names the
             first key that is missing, unknown or of another shape.
     """
-    found = _stripped(_tensors(path))
+    found = _stripped(read_tensors(path, "[network] weights"))
     wanted = trunk.state_dict()
     for key, value in wanted.items():
         if key not in found:
@@ -63,9 +63,17 @@ def _is_first_of_grey(wanted: Tensor, found: Tensor) -> bool:
     return wanted.ndim == found.ndim == 4 and (wanted.shape[1], found.shape[1]) == (1, 3)
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
-    """Read the file and take the weights out of whatever surrounds them."""
-    content = _read(path)
+def read_tensors(path: Path, key: str) -> dict[str, Tensor]:
+    """Read a file of weights and take them out of whatever surrounds them.
+
+    Args:
+        path: ``.safetensors``, or ``.pth``, ``.pt`` or ``.bin``, read without running code.
+        key: Of the recipe, under which the file is named.
+
+    Raises:
+        InputError: The file is missing or damaged, or holds no weights.
+    """
+    content = _read(path, key)
     while isinstance(content, Mapping):
         inside = [content[key] for key in NESTS if isinstance(content.get(key), Mapping)]
         if not inside:
@@ -79,11 +87,11 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, key: str) -> Any:
     from safetensors.torch import load_file
 
     if not path.is_file():
-        raise InputError(f"{path}: no such file; [network] weights must name a weights file")
+        raise InputError(f"{path}: no such file; {key} must name a weights file")
     suffix = path.suffix.lower()
     if suffix not in (".safetensors", ".pth", ".pt", ".bin"):
         raise InputError(f"{path}: weights must be a .safetensors or .pth file")

@@ -13,7 +13,7 @@ from mien.attributes import OnnxAttributeModel
 from mien.models import Session
 from mien.models.registry import METADATA_KEY
 from mien.training.formats import int8 as module
-from mien.training.formats.base import compare, prepared
+from mien.training.formats.base import compare, prepared, torch_runner
 from mien.training.formats.int8 import CHUNK, COST_KEY, Int8, answer_nodes, calibration_faces
 from mien.training.loader import load_part
 
@@ -123,6 +123,25 @@ def test_it_names_no_place_on_this_machine(written, tiny_run, packed_faces):
     data = written[0].read_bytes()
     for secret in (str(tiny_run), str(packed_faces), str(written[0].parent), ".py"):
         assert secret.encode() not in data
+
+
+def test_a_network_with_two_maps_and_a_norm_in_front_of_its_heads(recipe_table, tmp_path):
+    """`dlib-resnet`: halvings that pad, batch norm over features."""
+    from mien.training.answers import build_model
+    from mien.training.export import calibrated
+    from mien.training.recipe import Recipe
+
+    network = {"family": "dlib-resnet", "widths": [8, 16, 24], "blocks": [1, 2, 1]}
+    recipe = Recipe.from_mapping(recipe_table | {"network": network})
+    torch.manual_seed(1)
+    source = calibrated(build_model(recipe).eval(), recipe, "corners.onnx")[0]
+    out = tmp_path / "corners.onnx"
+    Int8().write(source, out)
+    faces = prepared(source.held_out[1].chips, recipe.input)
+    parity = compare(
+        torch_runner(source.network)(faces), Int8().open(out, source.heads)(faces), source.spec
+    )
+    assert 0 < parity.moved < Int8.tolerance
 
 
 # --- calibration faces --------------------------------------------------------------------------
