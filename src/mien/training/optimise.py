@@ -12,13 +12,32 @@ from torch import Tensor, nn
 
 from mien.training.tables import TrainTable
 
+HEADS = ("network.heads.", "forms.")
+"""What belongs to the heads of a `Model`; everything else is its trunk."""
+
+SHARE = "share"
+"""Key of a parameter group: its rate as a share of the schedule's."""
+
 
 def make_optimiser(model: nn.Module, table: TrainTable) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, Adam or AdamW over everything that is not frozen."""
-    trained = [p for p in model.parameters() if p.requires_grad]
+    """SGD with Nesterov momentum, Adam or AdamW over everything that is not frozen.
+
+    The first groups are those of the heads, which learn at the full rate; the trunk has
+    ``trunk_rate`` of it.
+    """
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": table.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": [
+                p
+                for name, p in trained
+                if name.startswith(HEADS) == is_head and (p.ndim > 1) == is_weight
+            ],
+            "weight_decay": table.weight_decay if is_weight else 0.0,
+            SHARE: 1.0 if is_head else table.trunk_rate,
+        }
+        for is_head in (True, False)
+        for is_weight in (True, False)
     ]
     if table.optimiser == "sgd":
         return torch.optim.SGD(
@@ -32,7 +51,7 @@ class Schedule:
     """Sets the learning rate before every step.
 
     Args:
-        optimiser: Whose rate is set.
+        optimiser: Whose rate is set; its groups are those of `make_optimiser`.
         table: Which schedule.
     """
 
@@ -49,22 +68,27 @@ class Schedule:
             threshold=0.0,
             threshold_mode="abs",
         )
+        self._set(table.learning_rate)
 
     @property
     def rate(self) -> float:
-        """The rate of the last step."""
+        """The rate of the heads in the last step."""
         return float(self.optimiser.param_groups[0]["lr"])
 
     def before_step(self, step: int) -> None:
         """Set the rate of step number `step`."""
         if self.table.schedule != "plateau":
-            for group in self.optimiser.param_groups:
-                group["lr"] = learning_rate(self.table, step)
+            self._set(learning_rate(self.table, step))
+
+    def _set(self, rate: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group[SHARE]
 
     def after_evaluation(self, value: float) -> None:
         """Lower the rate when `value`, of which more is better, has stopped rising."""
         if self.table.schedule == "plateau":
             self._plateau.step(value)
+            self._set(self.rate)  # torch leaves rates alone that are next to nothing
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs, JSON-ready."""
@@ -77,8 +101,7 @@ class Schedule:
         """Go on from `state`."""
         if not state:
             return
-        for group in self.optimiser.param_groups:
-            group["lr"] = state["rate"]
+        self._set(state["rate"])
         self._plateau.load_state_dict({k: v for k, v in state.items() if k != "rate"})
 
 

@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -106,7 +107,8 @@ def restore_run(run: Run, recipe: Recipe, folder: Path) -> None:
         InputError: There is none, or another recipe made it.
     """
     tensors, meta = load_checkpoint(folder, "last")
-    if meta["recipe"] != json.loads(json.dumps(recipe.to_mapping())):
+    # What a run of an older version does not name, it did as the default does.
+    if _plain(Recipe.from_mapping(meta["recipe"])) != _plain(recipe):
         raise InputError(f"{folder}: the run there was made by another recipe")
     load_weights(run.model, pick(tensors, "network"), folder)
     load_weights(run.average, pick(tensors, "average"), folder)
@@ -121,3 +123,8 @@ def restore_run(run: Run, recipe: Recipe, folder: Path) -> None:
     run.schedule.restore(meta["schedule"])
     run.step, run.best, run.stale = meta["step"], meta["best"], meta["stale"]
     run.metrics = meta["metrics"]
+
+
+def _plain(recipe: Recipe) -> Any:
+    """What a JSON file has of it: no tuples."""
+    return json.loads(json.dumps(recipe.to_mapping()))

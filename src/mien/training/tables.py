@@ -213,6 +213,11 @@ class TrainTable:
     learning_rate: float = 0.1
     """Highest rate."""
 
+    trunk_rate: float = 1.0
+    """Factor on the rate of everything in front of the heads, a batch norm over their features
+    too, for a trunk that `start` has filled: 0.1 moves it ten times more slowly than the heads. At
+    0 only its batch norm statistics move."""
+
     warmup: float = 0.1
     """one-cycle: share of the steps in which the rate climbs."""
 
@@ -258,7 +263,7 @@ class TrainTable:
     def __post_init__(self) -> None:
         check_range(self, ("steps", "evaluate_every", "plateau"), 1)
         check_range(self, ("learning_rate", "clip_norm"), 0, above=True)
-        check_range(self, ("weight_decay", "sam", "patience"), 0)
+        check_range(self, ("weight_decay", "sam", "patience", "trunk_rate"), 0)
         for name in ("ema", "momentum"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must lie in [0, 1), got {getattr(self, name)}")

@@ -279,12 +279,29 @@ def test_averaged_weights_by_hand(recipe, trainer_of):
 
 def test_only_weights_of_layers_decay(recipe, trainer_of):
     trainer, _ = trainer_of(recipe)
-    decayed, others = trainer.run.optimiser.param_groups
-    assert (decayed["weight_decay"], others["weight_decay"]) == (recipe.train.weight_decay, 0)
-    assert {p.ndim for p in decayed["params"]} == {2, 4}
-    assert {p.ndim for p in others["params"]} == {1}
-    assert decayed["nesterov"]
-    assert decayed["momentum"] == recipe.train.momentum
+    groups = trainer.run.optimiser.param_groups  # of the heads, then of the trunk
+    decay = recipe.train.weight_decay
+    assert [group["weight_decay"] for group in groups] == [decay, 0, decay, 0]
+    assert [{p.ndim for p in group["params"]} for group in groups] == [{2}, {1}, {4}, {1}]
+    assert all(group["nesterov"] for group in groups)
+    assert {group["momentum"] for group in groups} == {recipe.train.momentum}
+
+
+def test_the_trunk_learns_more_slowly(recipe, trainer_of):
+    """In the first step of SGD everything moves by its rate times the same gradient."""
+    moved = {}
+    for rate in (1.0, 0.25, 0.0):
+        plain = other(recipe, trunk_rate=rate, weight_decay=0.0, clip_norm=1e9, momentum=0.0)
+        trainer, batch = trainer_of(plain)
+        before = {n: p.detach().clone() for n, p in trainer.run.model.named_parameters()}
+        trainer.update(*batch)
+        moved[rate] = {n: p - before[n] for n, p in trainer.run.model.named_parameters()}
+    assert all(moved[1.0][f"network.{name}"].any() for name in ("trunk.0.weight", "heads.age.bias"))
+    for name, whole in moved[1.0].items():
+        head = name.startswith("network.heads.")
+        for rate in (0.25, 0.0):
+            expected = whole if head else rate * whole
+            assert torch.allclose(moved[rate][name], expected, atol=1e-6), name
 
 
 def test_long_gradients_are_shortened(recipe, trainer_of):

@@ -11,6 +11,8 @@ torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from torch import nn
 
+from mien.errors import ConfigError
+from mien.training.answers import Model, Ordinal
 from mien.training.optimise import (
     Schedule,
     learning_rate,
@@ -125,6 +127,87 @@ def test_a_plateau_goes_on_after_a_stop(cut):
     second.restore(json.loads(json.dumps(first.state())))
     assert second.rate == first.rate
     assert rates + rates_after(second, values[cut:]) == straight
+
+
+# --- a trunk with a rate of its own --------------------------------------------------------------
+
+
+def small_model():
+    """Networks, heads and forms as in `mien.training.answers.Model`."""
+    network = nn.Module()
+    network.trunk = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    network.norm = nn.BatchNorm1d(2)
+    network.heads = nn.ModuleDict({"age": nn.Linear(2, 1), "gender": nn.Linear(2, 2)})
+    return Model(network, {"age": Ordinal(), "gender": nn.Identity()})
+
+
+def rates_by_name(model, optimiser):
+    names = {id(p): name for name, p in model.named_parameters()}
+    return {names[id(p)]: g["lr"] for g in optimiser.param_groups for p in g["params"]}
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_heads_and_forms_have_the_whole_rate(name):
+    model = small_model()
+    plan = table(optimiser=name, learning_rate=0.4, trunk_rate=0.25)
+    optimiser = make_optimiser(model, plan)
+    Schedule(optimiser, plan)
+    rates = rates_by_name(model, optimiser)
+    assert rates.keys() == dict(model.named_parameters()).keys()
+    whole = {n for n, rate in rates.items() if rate == 0.4}
+    assert whole == {
+        "network.heads.age.weight",
+        "network.heads.age.bias",
+        "network.heads.gender.weight",
+        "network.heads.gender.bias",
+        "forms.age.thresholds",
+    }
+    assert {rates[n] for n in rates.keys() - whole} == {0.1}
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "constant"])
+def test_every_schedule_scales_the_trunk(schedule):
+    model = small_model()
+    plan = table(schedule=schedule, learning_rate=0.4, trunk_rate=0.1)
+    optimiser = make_optimiser(model, plan)
+    schedule = Schedule(optimiser, plan)
+    for step in (0, 3, 50, 99):
+        schedule.before_step(step)
+        rates = rates_by_name(model, optimiser)
+        rate = learning_rate(plan, step)
+        assert schedule.rate == rates["forms.age.thresholds"] == rate
+        assert rates["network.trunk.0.weight"] == rates["network.norm.bias"] == 0.1 * rate
+
+
+def slow_plateau(model, learning_rate):
+    plan = table(
+        schedule="plateau", learning_rate=learning_rate, factor=0.5, plateau=1, trunk_rate=0.01
+    )
+    optimiser = make_optimiser(model, plan)
+    return optimiser, Schedule(optimiser, plan)
+
+
+@pytest.mark.parametrize("first", [0.8, 1e-6])  # torch itself would not lower 1e-8 any more
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_a_plateau_lowers_both_rates_also_after_a_stop(first, cut):
+    values = [0.5, 0.5, 0.6, 0.6, 0.6]
+    expected = [first, first / 2, first / 2, first / 4, first / 8]
+    model = small_model()
+    optimiser, schedule = slow_plateau(model, first)
+    for number, value in enumerate(values):
+        if number == cut:
+            state = json.loads(json.dumps(schedule.state()))
+            optimiser, schedule = slow_plateau(model, first)
+            schedule.restore(state)
+        schedule.after_evaluation(value)
+        rates = rates_by_name(model, optimiser)
+        assert rates["network.heads.age.bias"] == pytest.approx(expected[number])
+        assert rates["network.trunk.0.weight"] == 0.01 * rates["network.heads.age.bias"]
+
+
+def test_a_negative_rate_of_the_trunk():
+    with pytest.raises(ConfigError, match=r"trunk_rate must be at least 0, got -0\.1"):
+        table(trunk_rate=-0.1)
 
 
 # --- optimisers ---------------------------------------------------------------------------------

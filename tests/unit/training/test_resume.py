@@ -105,6 +105,14 @@ WAYS = {
         "plateau": 1,
     },
     "cosine, sam": {"schedule": "cosine", "sam": 0.05, "sam_from": 0.5},
+    "plateau, slow trunk": {
+        "schedule": "plateau",
+        "plateau": 1,
+        "factor": 0.3,
+        "learning_rate": 0.03,
+        "select": "age_mae",
+        "trunk_rate": 0.1,
+    },
     "fp32": {"precision": "fp32", "momentum": 0.0},
 }
 
@@ -205,6 +213,19 @@ def test_a_run_is_not_overwritten(recipe, straight):
 def test_another_recipe_does_not_go_on(recipe, straight, change):
     with pytest.raises(InputError, match="the run there was made by another recipe"):
         train(other(recipe, **change), straight, threads=1, resume=True)
+
+
+def test_a_run_of_a_version_that_had_fewer_keys_goes_on(recipe, straight, tmp_path, monkeypatch):
+    folder = tmp_path / "stopped"
+    with monkeypatch.context() as patch:
+        stop_before(patch, 6)
+        with pytest.raises(Killed):
+            train(recipe, folder, threads=1)
+    meta = json.loads((folder / "last.json").read_text())
+    del meta["recipe"]["train"]["trunk_rate"], meta["recipe"]["train"]["sam"]
+    (folder / "last.json").write_text(json.dumps(meta))
+    train(recipe, folder, threads=1, resume=True)
+    assert_same_run(folder, straight)
 
 
 def test_nothing_to_go_on_with(recipe, tmp_path):
