@@ -90,15 +90,20 @@ def begin_with(model: Model, recipe: Recipe, parts: Sequence[Part]) -> list[str]
 def _begin_with_trunk(model: Model, recipe: Recipe, parts: Sequence[Part]) -> list[str]:
     """Fill what a file of plain layers has, by name and shape; whatever is new stays random.
 
-    A smaller network takes the first layers of a deeper one, and that is meant here.
+    A smaller network takes the first layers of a deeper one, and that is meant here. The file may
+    be a checkpoint of another run, too: then its averaged weights count, but not its heads, whose
+    columns may mean something else.
     """
     start = recipe.train.start
     found = read_tensors(Path(start), "[train] start")
+    average = pick(found, "average")
+    if average:
+        found = {name.removeprefix("network."): value for name, value in average.items()}
     old = model.network.state_dict()
     fits = {
         name: value
         for name, value in found.items()
-        if name in old and old[name].shape == value.shape
+        if name in old and old[name].shape == value.shape and not name.startswith("heads.")
     }
     if not fits:
         raise InputError(

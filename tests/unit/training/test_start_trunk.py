@@ -137,6 +137,19 @@ def test_another_network_of_the_family(recipe_for, original, options, fresh):
     assert begun(recipe_for(**options), folded(original))[1] == ["heads", "norm", *fresh]
 
 
+def test_a_checkpoint_gives_its_averaged_trunk(recipe_for, original):
+    """A student takes the first blocks of its teacher."""
+    whole = original.state_dict()
+    tensors = {f"average/network.{name}": value for name, value in whole.items()}
+    tensors |= {f"model/network.{name}": torch.zeros_like(value) for name, value in whole.items()}
+    model, fresh = begun(recipe_for(blocks=[1, 1, 2]), tensors)
+    assert fresh == ["heads"]  # whose columns may mean something else
+    state = model.network.state_dict()
+    for name in ("stages.0.0.first.0.weight", "stages.2.1.second.0.weight", "norm.weight"):
+        assert torch.equal(state[name], whole[name]), name
+    assert not torch.equal(state["heads.age.weight"], whole["heads.age.weight"])
+
+
 def test_a_layer_that_the_file_lacks_is_named(recipe_for, original):
     tensors = folded(original)
     del tensors["stages.2.0.shortcut.weight"]
