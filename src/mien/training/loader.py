@@ -14,6 +14,7 @@ from mien.config import MAX_AGE
 from mien.datasets import GENDERS, Record
 from mien.errors import ConfigError, InputError
 from mien.images import InputSpec, to_grey
+from mien.training.balance import Rounds, groups_of
 from mien.training.distributed import rank, world
 from mien.training.labels import Labels, encode_labels, labelled
 from mien.training.objectives import objectives
@@ -92,7 +93,8 @@ def check_parts(parts: Sequence[Part], heads: Mapping[str, HeadTable]) -> None:
     """Refuse training data from which a head, or a class of it, cannot be learnt.
 
     Raises:
-        ConfigError: A head has no label at all, or a class has no face.
+        ConfigError: A head has no label at all, a class has no face, or a data set lacks the labels
+            by which it is to be balanced.
     """
     where = ", ".join(part.table.path for part in parts)
     for head, table in heads.items():
@@ -110,6 +112,8 @@ def check_parts(parts: Sequence[Part], heads: Mapping[str, HeadTable]) -> None:
                     f"[heads.{head}]: no training face is labelled {name!r} in {where}"
                 )
     for part in parts:
+        if part.table.balance:
+            groups_of(part.records, part.table)
         ages = bool((~torch.isnan(part.labels.age_years)).any() or part.labels.age_bin.any())
         if (part.table.mixup or part.table.cutmix) and "age" in heads and ages:
             raise ConfigError(
@@ -151,14 +155,20 @@ class Mixer:
     """Says which rows make up batch number `step`: a pure function of seed and step.
 
     Every data set is walked through in shuffled rounds, each at its own pace, so a run that is
-    resumed at any step sees exactly the batches it would have seen. Several processes take
-    neighbouring shares of one larger batch.
+    resumed at any step sees exactly the batches it would have seen. A round has every face once,
+    or, in a balanced data set, those that `Rounds` draws. Several processes take neighbouring
+    shares of one larger batch.
     """
 
     def __init__(self, parts: Sequence[Part], seed: int) -> None:
         self.parts = parts
         self.seed = seed
         self._rounds: dict[tuple[int, int], Tensor] = {}
+        self._balanced = {
+            k: Rounds(part.records, part.table, stream_seed(seed, 1 + k, -1))
+            for k, part in enumerate(parts)
+            if part.table.balance
+        }
 
     def rows(self, step: int) -> list[Tensor]:
         """Row numbers of every data set for the own share of one batch."""
@@ -179,5 +189,7 @@ class Mixer:
             for old in [other for other in self._rounds if other[0] == k and other[1] < number - 1]:
                 del self._rounds[old]
             generator = torch.Generator().manual_seed(stream_seed(self.seed, 1 + k, number))
-            self._rounds[key] = torch.randperm(len(self.parts[k].records), generator=generator)
+            order = torch.randperm(len(self.parts[k].records), generator=generator)
+            drawn = self._balanced.get(k)
+            self._rounds[key] = order if drawn is None else drawn.faces(number)[order]
         return self._rounds[key]

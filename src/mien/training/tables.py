@@ -16,6 +16,7 @@ from mien.errors import ConfigError, did_you_mean
 SCHEDULES = ("one-cycle", "cosine", "plateau", "constant")
 OPTIMISERS = ("sgd", "adam", "adamw")
 PRECISIONS = ("bf16", "fp32")
+BALANCED = ("age", "gender", "race", "expression")
 
 
 def _is_number(value: object) -> bool:
@@ -121,10 +122,23 @@ class DataTable:
     cutmix: float = 0.0
     """Beta parameter of cutmix within this data set; 0 is off (Yun et al., ICCV 2019)."""
 
+    balance: float = 0.0
+    """Faces are drawn in proportion to ``share_of_their_group ** -balance``: at 0 all of them
+    equally often, at 1 all groups. No face more than 8 times as often as without it."""
+
+    balance_by: tuple[str, ...] = ("age", "gender")
+    """What makes a group, crossed: age (its decade, the first split into 0-2 and 3-9), gender,
+    race, expression. Faces without a label are a group of their own."""
+
     def __post_init__(self) -> None:
         check_range(self, ("per_batch",), 1)
         check_range(self, ("mixup", "cutmix"), 0)
         choose("filter", self.filter, tuple(FILTERS))
+        check_share("balance", self.balance)
+        for name in self.balance_by:
+            choose("balance_by", name, BALANCED)
+        if not self.balance_by or len(set(self.balance_by)) != len(self.balance_by):
+            raise ConfigError(f"balance_by must name labels once each, got {self.balance_by}")
         if self.mixup and self.cutmix:
             raise ConfigError("a data set takes mixup or cutmix, not both")
         if not isinstance(self.options, Mapping):

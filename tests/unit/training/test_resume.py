@@ -215,6 +215,18 @@ def test_another_recipe_does_not_go_on(recipe, straight, change):
         train(other(recipe, **change), straight, threads=1, resume=True)
 
 
+def test_a_balanced_run_ends_the_same(recipe_table, tmp_path, monkeypatch):
+    recipe_table["data"][1] |= {"balance": 0.5, "balance_by": ["gender", "age"], "per_batch": 48}
+    recipe = Recipe.from_mapping(recipe_table)
+    train(recipe, tmp_path / "straight", threads=1)
+    with monkeypatch.context() as patch:
+        stop_before(patch, 6)  # in the fifth round of the balanced data set
+        with pytest.raises(Killed):
+            train(recipe, tmp_path / "stopped", threads=1)
+    train(recipe, tmp_path / "stopped", threads=1, resume=True)
+    assert_same_run(tmp_path / "stopped", tmp_path / "straight")
+
+
 def test_a_run_of_a_version_that_had_fewer_keys_goes_on(recipe, straight, tmp_path, monkeypatch):
     folder = tmp_path / "stopped"
     with monkeypatch.context() as patch:
@@ -222,7 +234,7 @@ def test_a_run_of_a_version_that_had_fewer_keys_goes_on(recipe, straight, tmp_pa
         with pytest.raises(Killed):
             train(recipe, folder, threads=1)
     meta = json.loads((folder / "last.json").read_text())
-    del meta["recipe"]["train"]["trunk_rate"], meta["recipe"]["train"]["sam"]
+    del meta["recipe"]["train"]["trunk_rate"], meta["recipe"]["data"][0]["balance"]
     (folder / "last.json").write_text(json.dumps(meta))
     train(recipe, folder, threads=1, resume=True)
     assert_same_run(folder, straight)
