@@ -30,6 +30,7 @@ class Frame:
         time_s: Time stamp in seconds; ``None`` for stills.
         image: The pixels, upright; ``None`` when they could not be read.
         error: Why `image` is ``None``; one line.
+        detections: Faces whose place in `image` is known; without them the detector looks.
     """
 
     source: str
@@ -37,6 +38,7 @@ class Frame:
     time_s: float | None = None
     image: Image | None = None
     error: str | None = None
+    detections: tuple[Detection, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -181,7 +181,8 @@ class Analyzer:
         if frame.image is None:
             return _Prepared(frame, (0, 0), (), ())
         image = frame.image
-        found = self.detector.detect([image])[0]
+        known = frame.detections
+        found = self.detector.detect([image])[0] if known is None else list(known)
         found.sort(key=lambda face: -face.box.width * face.box.height)
         if self.config.faces == "largest":
             found = found[:1]

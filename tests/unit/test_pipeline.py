@@ -167,6 +167,22 @@ def test_frame_numbers_and_times_are_handed_on(make):
     assert (result.index, result.time_s) == (7, 0.28)
 
 
+def test_faces_whose_place_is_known_are_not_searched(make):
+    """Their answers are those that the detector's would have got, and no face is no face."""
+    analyzer = make()
+    image = picture(5)
+    [known] = analyzer.detector.detect([image])
+    [(_, found)] = analyzer.run([Item("a", image)])
+    analyzer.detector = None
+    item = Item("a")
+    item.frame = Frame(source="a", image=image, detections=tuple(known))
+    [(_, given)] = analyzer.run([item])
+    assert given == found
+    item.frame = Frame(source="a", image=image, detections=())
+    [(_, given)] = analyzer.run([item])
+    assert (given.faces, given.error) == ((), None)
+
+
 def test_pictures_are_kept_only_when_asked_for(make):
     analyzer = make()
     [(kept, _)] = analyzer.run([Item("a", picture(3))])
