@@ -3,7 +3,14 @@
 import pytest
 
 from mien.evaluation.findings import Part
-from mien.evaluation.protocols.age import age_errors, age_findings, bin_findings, bin_hits
+from mien.evaluation.protocols.age import (
+    age_errors,
+    age_findings,
+    bin_findings,
+    bin_hits,
+    interval_hits,
+    interval_widths,
+)
 
 
 @pytest.fixture
@@ -98,6 +105,17 @@ def test_errors_face_by_face(ages, answer, record, side_by_side):
     both = [(record(age_years=30.0, real_age=36.0), answer(years=31.0))]
     errors = age_errors(side_by_side(both))
     assert (errors.where, errors.values.tolist()) == ("set test, apparent age", [1])
+
+
+def test_intervals_face_by_face(ages, answer, record, side_by_side):
+    hits, widths = interval_hits(ages), interval_widths(ages)
+    assert hits.faces.tolist() == widths.faces.tolist() == [0, 1, 2, 3]
+    assert hits.values.tolist() == [1, 0, 1, 1]
+    assert widths.values.tolist() == [10] * 4
+    # A width needs no label: where nobody has one, all faces count.
+    unlabelled = side_by_side([(record(gender="male"), answer(years=30.0, reach=3.0))] * 2)
+    assert interval_widths(unlabelled).values.tolist() == [6, 6]
+    assert interval_hits(unlabelled).values.tolist() == []
 
 
 def test_bins_by_hand(answer, record, side_by_side, value):

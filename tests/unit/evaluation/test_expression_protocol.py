@@ -7,6 +7,8 @@ from mien.evaluation.findings import Part
 from mien.evaluation.protocols.expression import (
     View,
     class_findings,
+    expression_confidences,
+    expression_filter,
     expression_hits,
     majority_findings,
 )
@@ -234,6 +236,34 @@ def test_hits_face_by_face(expressions, answer, record, side_by_side):
     )
     hits = expression_hits(named)
     assert (hits.faces.tolist(), hits.values.tolist()) == ([1, 2], [1, 0])
+
+
+def test_confidence_face_by_face(expressions, answer, record, side_by_side):
+    """On the faces that are judged; on all faces where no expression is labelled."""
+    found = expression_confidences(expressions)
+    assert found.faces.tolist() == expression_hits(expressions).faces.tolist() == [0, 1, 2, 3, 4]
+    assert found.values == pytest.approx([1.0, 0.6, 0.5, 1.0, 0.9])
+    unlabelled = [
+        (record(age_years=30.0), answer(shares={"fear": 0.75, "anger": 0.25})),
+        (record(age_years=30.0), answer(years=30.0)),
+    ]
+    found = expression_confidences(side_by_side(unlabelled))
+    assert (found.faces.tolist(), found.values.tolist()) == ([0], [0.75])
+
+
+def test_the_filter_in_words(expressions, answer, record, side_by_side):
+    assert expression_filter(expressions) == ", majority filter without single votes, 8 classes"
+    named = side_by_side(
+        [
+            (record(expression=name), answer(shares={"fear": 1.0}, labels=("fear", "anger")))
+            for name in ("fear", "anger", "smirk")
+        ]
+    )
+    assert expression_filter(named) == (
+        ", labels of the data set, 2 classes, faces of classes that the model does not know left "
+        "out: 1 smirk"
+    )
+    assert expression_filter(side_by_side([(record(age_years=3.0), answer(years=3.0))])) == ""
 
 
 # --- what two sides share ---------------------------------------------------------------------

@@ -16,6 +16,7 @@ from mien.results import Age
 ERROR = "age MAE, years"
 WITHIN = "age within 5 years"
 COVERED = "80 % age interval covers"
+WIDTH = "80 % age interval width, years"
 BIAS = "age bias, years"
 GROUP = "age group accuracy"
 IN_BIN = "expected age in labelled bin"
@@ -101,20 +102,49 @@ def _decade(start: int, rows: list[Row]) -> list[Decade]:
 
 def age_errors(answers: Answers) -> PerFace:
     """Absolute error in years, face by face."""
-    pairs = [
-        (k, abs(face.age.years - years))
+    found = _labelled_ages(answers)
+    return _per_face(answers, ERROR, [(k, abs(age.years - years)) for k, years, age in found])
+
+
+def interval_hits(answers: Answers) -> PerFace:
+    """Whether the interval covers the labelled age, face by face; 100 covers older faces."""
+    hits = [
+        (k, float(age.low <= min(years, MAX_AGE) <= age.high))
+        for k, years, age in _labelled_ages(answers)
+    ]
+    return _per_face(answers, COVERED, hits)
+
+
+def interval_widths(answers: Answers) -> PerFace:
+    """Width of the interval in years: of labelled faces, or of all where none is labelled."""
+    widths = [(k, age.high - age.low) for k, _, age in _labelled_ages(answers)] or [
+        (k, face.age.high - face.age.low)
+        for k, face in enumerate(answers.faces)
+        if face.age is not None
+    ]
+    return _per_face(answers, WIDTH, widths)
+
+
+def _labelled_ages(answers: Answers) -> list[tuple[int, float, Age]]:
+    """Position, labelled age and answer of every face that has both."""
+    return [
+        (k, years, face.age)
         for k, (record, face) in enumerate(zip(answers.records, answers.faces, strict=True))
         if face.age is not None and (years := labelled_age(record)) is not None
     ]
+
+
+def _per_face(answers: Answers, metric: str, values: list[tuple[int, float]]) -> PerFace:
+    """One number a face, with the kind of label where a data set has two."""
     both = any(record.real_age is not None for record in answers.records)
     real_only = all(record.age_years is None for record in answers.records)
     kind = ("real age, " if real_only else "apparent age, ") if both else ""
     return PerFace(
-        ERROR,
+        metric,
         f"{answers.where}, {kind}".removesuffix(", "),
         ", all ages",
-        np.array([k for k, _ in pairs], np.int64),
-        np.array([error for _, error in pairs], np.float64),
+        np.array([k for k, _ in values], np.int64),
+        np.array([value for _, value in values], np.float64),
     )
 
 

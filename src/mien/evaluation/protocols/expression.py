@@ -22,6 +22,7 @@ from mien.evaluation.findings import Confusion, Findings, Part, Row, lines
 from mien.evaluation.protocols.answers import BINS, Answers, PerFace, calibration, in_order
 
 ACCURACY = "expression accuracy"
+CONFIDENCE = "expression confidence"
 
 IntArray = npt.NDArray[np.int64]
 Named = Sequence[tuple[int, str]]
@@ -108,6 +109,31 @@ def expression_hits(answers: Answers) -> PerFace:
     faces = np.zeros(0, np.int64) if judged is None else judged.faces
     right = np.zeros(0) if judged is None else judged.right.astype(np.float64)
     return PerFace(ACCURACY, answers.where, "", faces, right)
+
+
+def expression_confidences(answers: Answers) -> PerFace:
+    """Probability of the answer: on the faces of `expression_hits`, or on all where none is."""
+    judged = _by_name(answers) or _by_majority(answers)
+    if judged is not None:
+        return PerFace(CONFIDENCE, answers.where, "", judged.faces, judged.probabilities.max(1))
+    pairs = [
+        (k, face.emotion.probability)
+        for k, face in enumerate(answers.faces)
+        if face.emotion is not None
+    ]
+    return PerFace(
+        CONFIDENCE,
+        answers.where,
+        "",
+        np.array([k for k, _ in pairs], np.int64),
+        np.array([probability for _, probability in pairs], np.float64),
+    )
+
+
+def expression_filter(answers: Answers) -> str:
+    """What a protocol says of the faces of `expression_hits`; empty without labels."""
+    judged = _by_name(answers) or _by_majority(answers)
+    return "" if judged is None else judged.protocol.removeprefix(answers.where)
 
 
 @dataclass(frozen=True, slots=True)
