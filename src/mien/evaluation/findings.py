@@ -1,4 +1,4 @@
-"""What an evaluation finds, as frozen plain values: lines, confusion, calibration, ages."""
+"""What an evaluation finds, as frozen plain values: lines, confusion, calibration, ages, curves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from math import isnan
 from typing import Any
 
 from mien.evaluation.bootstrap import Estimate, Measure, estimate
+from mien.evaluation.curves import Curve
 
 
 class Part(StrEnum):
@@ -21,6 +22,7 @@ class Part(StrEnum):
     GENDER = "gender"
     GROUPS = "groups"
     CROSSED = "crossed groups"
+    ROBUSTNESS = "robustness"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,7 @@ class Findings:
     confusions: tuple[Confusion, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
     ages: tuple[Ages, ...] = ()
+    curves: tuple[Curve, ...] = ()
 
     def __add__(self, other: Findings) -> Findings:
         """Both, one after the other."""
@@ -157,6 +160,7 @@ class Findings:
             confusions=self.confusions + other.confusions,
             calibrations=self.calibrations + other.calibrations,
             ages=self.ages + other.ages,
+            curves=self.curves + other.curves,
         )
 
 
@@ -207,6 +211,7 @@ class Report:
             "rows": [row.to_dict() for row in self.findings.rows],
             "confusions": [_plain(found) for found in self.findings.confusions],
             "calibrations": [_plain(found) for found in self.findings.calibrations],
+            "curves": [curve.to_dict() for curve in self.findings.curves],
         }
 
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 from mien.attributes import OnnxAttributeModel
 from mien.config import ATTRIBUTES, AgeGroup, AnalyzeConfig
-from mien.datasets import Dataset, Record
+from mien.datasets import Dataset
 from mien.errors import InputError, MienError
 from mien.evaluation.findings import Report
 from mien.evaluation.plan import Plan, plan
 from mien.evaluation.protocols import Answers, measure_all
+from mien.evaluation.robustness import robustness
+from mien.evaluation.steps import Degradation
 from mien.images import decode
 from mien.interfaces import Frame
 from mien.pipeline import Analyzer
-from mien.results import Face
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def evaluate(
     data: Dataset | Plan,
     *,
     split: str = "test",
+    degradation: Degradation | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Measure everything that the labels of a data set allow.
@@ -86,7 +88,10 @@ def evaluate(
             the data set: ``crop`` for sets of face crops.
         data: Labelled images, or a plan for them, whose split counts then.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        progress: Called with images done and in total.
+        degradation: Measure again on worse pictures, see `mien.evaluation.robustness`. The
+            analyzer's `min_face_px` should be 1, for a face that is skipped is not measured.
+        progress: Called with images done and in total; the total may fall, for not every face can
+            be had at every step.
 
     Raises:
         InputError: The split is empty, the model answers nothing of what is labelled, or not a
@@ -95,28 +100,46 @@ def evaluate(
     if not isinstance(data, Plan):
         heads = analyzer.model.spec.heads
         data = plan(data, {name: heads[name] for name in analyzer.config.attributes}, split)
-    labelled, faces, unreadable = _answers(analyzer, data, progress)
+    count = len(data.records)
+    more = 0 if degradation is None else degradation.most_pictures(count)
+    answers, unreadable = _answers(analyzer, data, lambda done: _tell(progress, done, count + more))
     name = data.dataset.name
-    if not faces:
+    if not answers.faces:
         raise InputError(f"{name}: no face in any image of {data.split!r} got an answer")
+    findings, notes = measure_all(answers), data.notes
+    if degradation is not None:
+        found, said = robustness(
+            analyzer,
+            data.dataset,
+            answers,
+            degradation,
+            lambda done, total: _tell(progress, count + done, count + total),
+        )
+        findings, notes = findings + found, notes + said
     return Report(
         model=analyzer.model.spec.name,
         sha256=analyzer.model.sha256,
         dataset=name,
         split=data.split,
         detector=analyzer.config.detector,
-        images=len(data.records),
-        answered=len(faces),
+        images=count,
+        answered=len(answers.faces),
         unreadable=unreadable,
-        findings=measure_all(Answers(labelled, faces, data.where, data.classes)),
-        notes=data.notes,
+        findings=findings,
+        notes=notes,
     )
 
 
+def _tell(progress: Callable[[int, int], None] | None, done: int, total: int) -> None:
+    """Progress, where somebody listens."""
+    if progress is not None:
+        progress(done, total)
+
+
 def _answers(
-    analyzer: Analyzer, data: Plan, progress: Callable[[int, int], None] | None
-) -> tuple[list[Record], list[Face], int]:
-    """Records whose face got an answer, these faces, and how many images were unreadable."""
+    analyzer: Analyzer, data: Plan, progress: Callable[[int], None]
+) -> tuple[Answers, int]:
+    """Records and faces that got an answer, and how many images were unreadable."""
     labelled, faces, unreadable = [], [], 0
     items: Iterator[_Item] = (_Item(data.dataset, record.name) for record in data.records)
     results = analyzer.run(items, keep_images=False)
@@ -125,6 +148,5 @@ def _answers(
         if result.faces and result.faces[0].skipped is None:
             labelled.append(record)
             faces.append(result.faces[0])
-        if progress is not None:
-            progress(done, len(data.records))
-    return labelled, faces, unreadable
+        progress(done)
+    return Answers(labelled, faces, data.where, data.classes), unreadable

@@ -1,14 +1,23 @@
 """The shipped file through the shipped pipeline, over labelled images."""
 
+import io
 import json
+import weakref
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from mien.align import AlignSpec, align_faces
 from mien.datasets import Record
 from mien.errors import InputError
+from mien.evaluation.degrade import kinds, parse_kinds
 from mien.evaluation.findings import Part
 from mien.evaluation.plan import plan
 from mien.evaluation.run import evaluate, open_analyzer
+from mien.evaluation.steps import Degradation
+from mien.images import decode
 from mien.pipeline import Analyzer
 
 
@@ -77,6 +86,126 @@ def test_the_confusion_counts_the_answers(analyzer, faces):
 def test_a_report_is_json_as_it_is(analyzer, faces):
     table = evaluate(analyzer, faces).to_dict()
     assert json.loads(json.dumps(table, allow_nan=False)) == table
+
+
+# --- worse pictures ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_kinds():
+    return Degradation(kinds=parse_kinds("size,jpeg"), faces=3)
+
+
+def test_worse_pictures_are_measured(analyzer, faces, two_kinds):
+    seen = []
+    plain = evaluate(analyzer, faces)
+    report = evaluate(
+        analyzer,
+        faces,
+        degradation=two_kinds,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert report.findings.rows[: len(plain.findings.rows)] == plain.findings.rows
+    size, jpeg = (
+        {c.metric: c for c in report.findings.curves if c.kind == kind} for kind in ("size", "jpeg")
+    )
+    assert (
+        set(size)
+        == set(jpeg)
+        == {
+            "expression accuracy",
+            "expression confidence",
+            "age MAE, years",
+            "80 % age interval covers",
+            "80 % age interval width, years",
+            "gender accuracy",
+        }
+    )
+    found = jpeg["age MAE, years"]
+    assert [step.level for step in found.levels] == [None, 95, 70, 50, 30, 20, 10, 5]
+    assert {step.estimate.n for step in found.levels} == {3}
+    # Three of the four answered faces, at 6 widths and 7 qualities; the broken image is not tried.
+    assert seen[-1] == (5 + 3 * 13, 5 + 3 * 13)
+    assert [done for done, _ in seen] == list(range(1, 5 + 3 * 13 + 1))
+
+
+def test_a_step_is_what_the_pipeline_says_of_the_worse_picture(analyzer, faces, two_kinds):
+    """By hand: shrink or compress, and let the pipeline that serves cut at the moved place."""
+    report = evaluate(analyzer, faces, degradation=two_kinds)
+    curves = {(c.kind, c.metric): c for c in report.findings.curves}
+    image = decode(faces.photo)
+    [place] = analyzer.detector.detect([image])[0]
+    for name, level in (("size", 24), ("jpeg", 5)):
+        worse, moved = kinds[name].apply(image, place, level)
+        chip = align_faces(worse, [moved], AlignSpec(size=112))
+        [age] = analyzer.model.predict(chip, ["age"])["age"]
+        error = abs(float(age @ np.arange(101)) - 40)
+        steps = {step.level: step.estimate for step in curves[name, "age MAE, years"].levels}
+        assert steps[level].value == pytest.approx(error, abs=1e-3)
+        assert steps[None].value != pytest.approx(error, abs=1e-3)
+
+
+def test_lines_and_notes_say_what_was_done(analyzer, faces, two_kinds):
+    report = evaluate(analyzer, faces, degradation=two_kinds)
+    rows = report.part(Part.ROBUSTNESS)
+    assert len(rows) == sum(len(curve.levels) for curve in report.findings.curves)
+    protocols = [row.protocol for row in rows if row.metric == "gender accuracy"]
+    assert protocols[:2] == ["faces test, faces as wide as found", "faces test, faces 96 px wide"]
+    assert protocols[-1] == "faces test, JPEG quality 5"
+    judged = [row.protocol for row in rows if row.metric == "expression accuracy"]
+    assert judged[-1] == (
+        "faces test, majority filter without single votes, 8 classes, JPEG quality 5"
+    )
+    first, proposal = report.notes[-2:]
+    assert first == (
+        "faces test: face size and JPEG quality varied on 3 of 4 faces, chosen by a hash of their "
+        "names; they are located in the pictures as they are, so the model is measured and not the "
+        "detector."
+    )
+    assert proposal.startswith("faces test: proposed min_face_px = ")
+    assert ", the model has 24: " in proposal
+    table = report.to_dict()
+    assert json.loads(json.dumps(table, allow_nan=False)) == table
+    assert len(table["curves"]) == 12
+
+
+def test_small_faces_are_not_enlarged(analyzer, faces, photo):
+    """A crop of 50 px: its face is some 40 px wide, so that three widths are left."""
+    buffer = io.BytesIO()
+    Image.fromarray(photo[30:250, 120:340]).resize((50, 50)).save(buffer, "PNG")
+    faces.photo = buffer.getvalue()
+    report = evaluate(analyzer, faces, degradation=Degradation(kinds=parse_kinds("size")))
+    assert {tuple(s.level for s in c.levels) for c in report.findings.curves} == {
+        (None, 32, 24, 16)
+    }
+    assert (
+        "faces test: face size: no step of 96, 64, 48 px, for most faces are narrower and none is "
+        "enlarged."
+    ) in report.notes
+    assert any("varied on all 4 faces" in note for note in report.notes)
+    Image.fromarray(photo[30:250, 120:340]).resize((16, 16)).save(buffer := io.BytesIO(), "PNG")
+    faces.photo = buffer.getvalue()
+    report = evaluate(analyzer, faces, degradation=Degradation(kinds=parse_kinds("size")))
+    assert (report.findings.curves, report.part(Part.ROBUSTNESS)) == ((), [])
+
+
+def test_pictures_are_made_one_after_the_other(analyzer, faces, monkeypatch):
+    """One image is read a face, and few worse ones are alive at any time."""
+    made, alive, read = [], [], []
+
+    def apply(image, face, level):
+        worse = image.copy()
+        made.append(weakref.ref(worse))
+        alive.append(sum(reference() is not None for reference in made))
+        return worse, face
+
+    original = faces.read
+    monkeypatch.setattr(faces, "read", lambda name: read.append(name) or original(name))
+    kind = replace(kinds["jpeg"], levels=tuple(range(40, 0, -1)), apply=apply)
+    evaluate(analyzer, faces, degradation=Degradation(kinds=(kind,)))
+    assert len(made) == 4 * 40
+    assert max(alive) < 10
+    assert sorted(read) == sorted([*"01234", *"0134"])
 
 
 def test_a_plan_is_followed(analyzer, faces):
