@@ -10,10 +10,17 @@ from textwrap import fill
 import numpy as np
 
 from mien.attributes import OnnxAttributeModel
+from mien.evaluation.curve_tables import curve_section
 from mien.evaluation.findings import Part, Report
 from mien.evaluation.protocols.age import ERROR
 from mien.evaluation.protocols.groups import GAP
-from mien.evaluation.report import class_tables, confusion_table, headline_rows, table
+from mien.evaluation.report import (
+    class_tables,
+    confusion_table,
+    headline_rows,
+    table,
+    wide_table,
+)
 from mien.models import ModelSpec
 from mien.pipeline import Analyzer
 
@@ -140,7 +147,7 @@ Written by `mien evaluate` from the shipped file through the shipped pipeline; 9
 
 {table(headline_rows(reports))}
 
-{_use(spec.heads)}
+{_section(curve_section(reports))}{_use(spec.heads)}
 ## Known faults
 
 {faults}
@@ -196,14 +203,21 @@ def _wrapped(text: str, indent: str = "") -> str:
     return fill(text, 100, subsequent_indent=indent, break_on_hyphens=False)
 
 
+def _section(text: str) -> str:
+    """Text with an empty line behind it; nothing stays nothing."""
+    return f"{text}\n\n" if text else ""
+
+
 def _details(report: Report) -> str:
-    """All lines but those of crossed groups, and one line a class."""
-    rows = [r for r in report.findings.rows if r.part not in (Part.CLASSES, Part.CROSSED)]
+    """All lines but those of crossed groups, one line a class, and one a step of worse pictures."""
+    apart = (Part.CLASSES, Part.CROSSED, Part.ROBUSTNESS)
+    rows = [r for r in report.findings.rows if r.part not in apart]
     parts = [
         f"### {report.dataset} {report.split}",
         "\n".join(f"- {note}" for note in report.notes),
         table(rows),
         class_tables(report),
+        wide_table(report.part(Part.ROBUSTNESS)),
         *map(confusion_table, report.findings.confusions),
     ]
     return "\n\n".join(part for part in parts if part)

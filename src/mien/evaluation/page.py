@@ -13,7 +13,7 @@ from mien import __version__
 from mien.evaluation.findings import Confusion, Part, Report, Row
 from mien.evaluation.plots import figures
 from mien.evaluation.protocols import MIN_GROUP
-from mien.evaluation.report import headline_rows, is_share, value_and_interval
+from mien.evaluation.report import ROBUSTNESS, headline_rows, is_share, value_and_interval
 
 HEADINGS = {
     Part.EXPRESSION: "Facial expression",
@@ -23,8 +23,9 @@ HEADINGS = {
     Part.GENDER: "Gender",
     Part.GROUPS: "Groups of people",
     Part.CROSSED: "Groups by gender, age and race together",
+    Part.ROBUSTNESS: ROBUSTNESS,
 }
-WIDE = (Part.DECADES, Part.CROSSED)
+WIDE = (Part.DECADES, Part.CROSSED, Part.ROBUSTNESS)
 """Parts whose metrics share faces, so that one line can have several."""
 
 SMALL = (

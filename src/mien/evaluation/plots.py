@@ -1,4 +1,4 @@
-"""Figures of a report as PNG: confusion, calibration, ages."""
+"""Figures of a report as PNG: confusion, calibration, ages, curves over worse pictures."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from mien.evaluation.canvas import (
     new_figure,
     to_png,
 )
+from mien.evaluation.curve_plots import curves_png
 from mien.evaluation.findings import Calibration, Confusion, Report
 from mien.sinks.files import output_error, write_whole
 
@@ -45,6 +46,8 @@ def figures(report: Report) -> dict[str, bytes]:
     for ages in found.ages:
         drawn += [("age", errors_png(ages)), ("age-coverage", coverage_png(ages))]
     drawn += [("calibration-gender", png) for what, png in calibrations if what == "gender"]
+    if found.curves:
+        drawn.append(("robustness", curves_png(found.curves)))
     return _numbered(drawn)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mien.errors import InputError
+from mien.evaluation.curves import Curve
 from mien.evaluation.findings import Confusion, Part, Report, Row
 from mien.evaluation.protocols.groups import GAP
 from mien.sinks.files import write_whole
@@ -31,8 +32,11 @@ HEADLINES = (
 )
 """Metrics that a short table shows, for the whole split only."""
 
-YEARS = ("age MAE, years", "age bias, years")
+YEARS = ("age MAE, years", "age bias, years", "age interval width, years")
 """How the names of metrics in years end, gaps between groups included."""
+
+ROBUSTNESS = "Accuracy against face size, blur and JPEG quality"
+"""How the lines on worse pictures are headed; the pictures tell which of these were measured."""
 
 WHOLE_SPLIT = (Part.EXPRESSION, Part.AGE, Part.GENDER)
 
@@ -57,7 +61,7 @@ def value_and_interval(row: Row) -> tuple[str, str]:
     return f"{value}{unit}", "" if math.isnan(found.low) else f"{low} to {high}"
 
 
-def is_share(row: Row) -> bool:
+def is_share(row: Row | Curve) -> bool:
     """Whether the metric lies between 0 and 1 and reads best in per cent."""
     small = row.metric.startswith("expression MAE") or " calibration error" in row.metric
     return not small and not row.metric.endswith(YEARS)
@@ -71,6 +75,23 @@ def table(rows: Iterable[Row]) -> str:
         for row in rows
     ]
     return "\n".join(lines)
+
+
+def wide_table(rows: Iterable[Row]) -> str:
+    """Markdown table with one line for all metrics of the same faces; empty without rows."""
+    rows = list(rows)
+    metrics = list(dict.fromkeys(row.metric for row in rows))
+    groups: dict[tuple[str, int], dict[str, Row]] = {}
+    for row in rows:
+        groups.setdefault((row.protocol, row.estimate.n), {})[row.metric] = row
+    lines = [
+        f"| protocol | n |{''.join(f' {_cell(metric)} |' for metric in metrics)}",
+        f"| --- | --- |{' --- |' * len(metrics)}",
+    ]
+    for (protocol, n), found in groups.items():
+        cells = "".join(f" {format_value(found[m]) if m in found else '–'} |" for m in metrics)
+        lines.append(f"| {_cell(protocol)} | {n} |{cells}")
+    return "\n".join(lines) if rows else ""
 
 
 def _cell(text: str) -> str:
@@ -140,7 +161,8 @@ def markdown(reports: Sequence[Report], *, crossed: bool = True) -> str:
     for report in reports:
         notes = "".join(f"\n- {note}" for note in report.notes)
         left_out = 0 if crossed else len(report.part(Part.CROSSED))
-        rows = [row for row in report.findings.rows if crossed or row.part != Part.CROSSED]
+        apart = (Part.ROBUSTNESS, *[Part.CROSSED] * (not crossed))
+        rows = [row for row in report.findings.rows if row.part not in apart]
         parts.append(
             f"## {report.model} on {report.dataset} {report.split}\n\n"
             f"{report.answered} of {report.images} images answered, detector `{report.detector}`, "
@@ -152,6 +174,8 @@ def markdown(reports: Sequence[Report], *, crossed: bool = True) -> str:
                 f"{left_out} more lines, by groups of gender, age and race together, stand in the "
                 "report of `--out`."
             )
+        if worse := wide_table(report.part(Part.ROBUSTNESS)):
+            parts.append(f"{ROBUSTNESS}, with 95 % intervals:\n\n{worse}")
         parts += [
             f"Confusion, {confusion.protocol}, n = {confusion.n}:\n\n{confusion_table(confusion)}"
             for confusion in report.findings.confusions

@@ -1,10 +1,13 @@
 """Faces with answers that a test can work its numbers out for."""
 
+from dataclasses import replace
+
 import pytest
 
 from mien.config import EMOTIONS, GENDERS
 from mien.datasets import Record
 from mien.evaluation.bootstrap import Estimate
+from mien.evaluation.curves import Curve, Level
 from mien.evaluation.findings import (
     Ages,
     Calibration,
@@ -188,3 +191,23 @@ def report(make_confusion):
         ),
         notes=("ferplus test: no image is labelled fear.",),
     )
+
+
+@pytest.fixture
+def degraded(report):
+    """The same, measured again on smaller faces: age and gender, as found and at two widths."""
+    values = {
+        "age MAE, years": (5.0, 5.25, 9.0),
+        "gender accuracy": (0.95, 0.9, 0.75),
+        "expression confidence": (0.8, 0.7, 0.6),
+    }
+    curves, rows = [], []
+    for metric, numbers in values.items():
+        found = [Estimate(number, 0.5 * number, number, 80) for number in numbers]
+        levels = tuple(map(Level, (None, 32, 16), found))
+        curves.append(Curve(kind="size", metric=metric, protocol="utkface test", levels=levels))
+        rows += [
+            Row(metric=metric, protocol=f"utkface test, {name}", estimate=e, part=Part.ROBUSTNESS)
+            for name, e in zip(("as found", "32 px", "16 px"), found, strict=True)
+        ]
+    return replace(report, findings=report.findings + Findings(rows=(*rows,), curves=(*curves,)))

@@ -7,8 +7,15 @@ import pytest
 from mien.attributes import OnnxAttributeModel
 from mien.config import EMOTIONS
 from mien.evaluation.card import cost, known_faults, write_card
-from mien.evaluation.findings import Findings
-from mien.evaluation.report import class_tables, confusion_table, headline_rows, table
+from mien.evaluation.curve_tables import curve_section
+from mien.evaluation.findings import Findings, Part
+from mien.evaluation.report import (
+    class_tables,
+    confusion_table,
+    headline_rows,
+    table,
+    wide_table,
+)
 from mien.evaluation.run import open_analyzer
 from mien.pipeline import Analyzer
 
@@ -108,6 +115,18 @@ def test_the_card_says_what_the_model_is_not_for(analyzer, report):
         "apparent age",
     ):
         assert part in text
+
+
+def test_worse_pictures_are_short_in_results_and_whole_in_details(analyzer, report, degraded):
+    text = write_card(analyzer, [degraded])
+    results, details = text.split("## Details")
+    assert f"{curve_section([degraded])}\n\n## Good for" in results
+    assert "| gender accuracy | 80 | 95.0 % | 90.0 % | 75.0 % | utkface test |" in results
+    assert "expression confidence" not in results
+    whole = wide_table(degraded.part(Part.ROBUSTNESS))
+    assert whole in details
+    assert "expression confidence" not in details.replace(whole, "")  # not a second time
+    assert "Accuracy against" not in write_card(analyzer, [report])
 
 
 def test_crossed_groups_and_classes_do_not_fill_the_card(analyzer, report):

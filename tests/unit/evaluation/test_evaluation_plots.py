@@ -12,6 +12,9 @@ from PIL import Image
 from mien.errors import MissingExtraError, OutputError
 from mien.evaluation import canvas
 from mien.evaluation.age_plots import coverage_png, errors_png
+from mien.evaluation.bootstrap import Estimate
+from mien.evaluation.curve_plots import curves_png
+from mien.evaluation.curves import Curve, Level
 from mien.evaluation.findings import Ages, Findings
 from mien.evaluation.plots import calibration_png, confusion_png, figures, make_folder, save_figures
 
@@ -64,6 +67,41 @@ def test_ages(report):
         assert close_to(pixels(draw(ages)), (43, 108, 176), 40) > 100
 
 
+def a_curve(kind, metric, values):
+    levels = tuple(
+        Level(level, Estimate(value, 0.9 * value, 1.1 * value, 80))
+        for level, value in values.items()
+    )
+    return Curve(kind=kind, metric=metric, protocol="utkface val", levels=levels)
+
+
+def test_curves_have_a_panel_for_every_metric_and_kind():
+    accuracy = {None: 0.9, 96: 0.9, 24: 0.8, 16: 0.5}
+    one = [a_curve("size", "gender accuracy", accuracy)]
+    blurred = a_curve("blur", "gender accuracy", {None: 0.9, 0.01: 0.9, 0.08: 0.5})
+    ages = a_curve("size", "age MAE, years", {None: 5.0, 96: 5.0, 16: 9.0})
+    small, wide, large = (pixels(curves_png(c)) for c in (one, [*one, blurred], [*one, ages]))
+    assert wide.shape[1] > 1.5 * small.shape[1]
+    assert large.shape[0] > 1.5 * small.shape[0]
+    for image in (small, wide, large):
+        assert close_to(image, (43, 108, 176)) > 100  # points and line
+        assert close_to(image, (192, 86, 33)) > 100  # the picture as it is
+    # A panel that nobody has stays white.
+    four = pixels(curves_png([*one, blurred, ages]))
+    empty = four[four.shape[0] // 2 : -60, four.shape[1] // 2 + 40 :]
+    assert (empty == 255).all()
+
+
+def test_worse_pictures_stand_to_the_right():
+    """The last step is the worst, whether its number is the smallest or the largest."""
+    for kind, levels in (("size", (96, 16)), ("blur", (0.01, 0.08)), ("jpeg", (95, 5))):
+        high_then_low = a_curve(kind, "gender accuracy", dict(zip(levels, (0.9, 0.1), strict=True)))
+        image = pixels(curves_png([high_then_low]))
+        blue = np.argwhere((np.abs(image.astype(int) - (43, 108, 176)) <= 12).all(axis=2))
+        left, right = blue[blue[:, 1].argmin()], blue[blue[:, 1].argmax()]
+        assert left[0] < right[0]  # rows count downwards
+
+
 def test_many_faces_are_drawn_as_density(report):
     random = np.random.default_rng(0)
     years = tuple(map(float, random.uniform(0, 116, 2000)))
@@ -85,8 +123,9 @@ def test_intervals_of_shares_stay_within_0_and_1():
     assert (down[1], up[1]) == pytest.approx((0.0962, 0.0962), abs=1e-4)
 
 
-def test_names(report, make_confusion, tmp_path):
+def test_names(report, degraded, make_confusion, tmp_path):
     assert list(figures(report)) == ["confusion", "age", "age-coverage", "calibration-gender"]
+    assert list(figures(degraded)) == [*figures(report), "robustness"]
     twice = replace(report.findings, confusions=report.findings.confusions * 2)
     assert "confusion-2" in figures(replace(report, findings=twice))
     only = replace(report, findings=Findings(confusions=report.findings.confusions))

@@ -69,6 +69,19 @@ def test_every_line_has_value_n_and_protocol(report, text):
         assert long in lines or wide, row
 
 
+def test_steps_of_worse_pictures_share_a_line(degraded):
+    reader = read(text := page([degraded]))
+    assert "<h3>Accuracy against face size, blur and JPEG quality</h3>" in text
+    assert [
+        "utkface test, 16 px",
+        "80",
+        "9.00 4.50 to 9.00",
+        "75.0 % 37.5 to 75.0",
+        "60.0 % 30.0 to 60.0",
+    ] in reader.lines
+    assert reader.images[-1]["alt"] == "Figure: robustness"
+
+
 def test_metrics_of_the_same_faces_share_a_line(text):
     lines = read(text).lines
     assert [

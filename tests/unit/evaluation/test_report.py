@@ -21,6 +21,7 @@ from mien.evaluation.report import (
     markdown,
     split_at_markers,
     table,
+    wide_table,
     write_report,
     write_text,
 )
@@ -39,6 +40,8 @@ from mien.evaluation.report import (
         ("age MAE, years", 4.987, 4.8, 5.2, "4.99 (4.80 to 5.20)"),
         ("age within 5 years", 0.634, 0.61, 0.655, "63.4 % (61.0 to 65.5)"),
         ("80 % age interval covers", 0.8, 0.78, 0.82, "80.0 % (78.0 to 82.0)"),
+        ("80 % age interval width, years", 15.25, 14, 16.5, "15.25 (14.00 to 16.50)"),
+        ("expression confidence", 0.8, 0.75, 0.85, "80.0 % (75.0 to 85.0)"),
         ("expected age in labelled bin", 0.5, 0.4, 0.6, "50.0 % (40.0 to 60.0)"),
         ("gender accuracy, labelled male", 1.0, 1.0, 1.0, "100.0 % (100.0 to 100.0)"),
         ("largest gap between groups, gender accuracy", 0.042, None, None, "4.2 points"),
@@ -138,6 +141,29 @@ def test_crossed_groups_can_be_left_out(report):
     assert "more lines" not in markdown([without], crossed=False)
 
 
+def test_worse_pictures_have_one_line_a_step(degraded):
+    text = markdown([degraded])
+    assert "Accuracy against face size, blur and JPEG quality, with 95 % intervals:\n\n" in text
+    assert (
+        "| protocol | n | age MAE, years | gender accuracy | expression confidence |\n"
+        "| --- | --- | --- | --- | --- |\n"
+        "| utkface test, as found | 80 | 5.00 (2.50 to 5.00) | 95.0 % (47.5 to 95.0) | "
+        "80.0 % (40.0 to 80.0) |\n"
+    ) in text
+    assert text.count("utkface test, 16 px") == 1
+
+
+def test_what_one_line_does_not_have(make_row):
+    rows = [make_row("a", 0.5, n=8), make_row("b", 0.25, n=8), make_row("b", 0.75, n=9)]
+    assert wide_table(rows).splitlines() == [
+        "| protocol | n | a | b |",
+        "| --- | --- | --- | --- |",
+        "| utkface test | 8 | 50.0 % | 25.0 % |",
+        "| utkface test | 9 | – | 75.0 % |",
+    ]
+    assert wide_table([]) == ""
+
+
 # --- files ------------------------------------------------------------------------------------
 
 
@@ -146,6 +172,7 @@ def test_a_json_report_holds_every_row(report, tmp_path):
     write_report(path, [report])
     [found] = json.loads(path.read_text("utf-8"))
     assert found == report.to_dict()
+    assert found["curves"] == []
     assert len(found["rows"]) == len(report.findings.rows)
     gap = next(row for row in found["rows"] if row["value"] == 2.31)
     assert (gap["low"], gap["high"]) == (None, None)  # NaN is no JSON
