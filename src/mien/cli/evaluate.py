@@ -13,6 +13,7 @@ from mien.config import AnalyzeConfig, parse_age_groups
 if TYPE_CHECKING:
     from mien.datasets import Dataset
     from mien.evaluation.findings import Report
+    from mien.evaluation.steps import Degradation
     from mien.pipeline import Analyzer
 
 DEFAULTS = AnalyzeConfig()
@@ -44,12 +45,19 @@ def evaluate(
     age_groups: Annotated[
         str, typer.Option(help="Age groups whose accuracy is measured.")
     ] = ",".join(map(str, DEFAULTS.age_groups)),
+    degrade: Annotated[
+        str | None,
+        typer.Option(help="Measure again on worse pictures: size, blur, jpeg, joined by commas."),
+    ] = None,
+    degrade_faces: Annotated[
+        int, typer.Option(min=1, help="Faces of a data set that --degrade takes at most.")
+    ] = 1000,
     out: Annotated[
         list[Path] | None,
         typer.Option(help="Report to write: .json, .md or .html. May be repeated."),
     ] = None,
     plots: Annotated[
-        Path | None, typer.Option(help="Folder for figures: confusion, calibration, ages.")
+        Path | None, typer.Option(help="Folder for figures: confusion, calibration, ages, curves.")
     ] = None,
     card: Annotated[Path | None, typer.Option(help="Model card to write, Markdown.")] = None,
     insert: Annotated[
@@ -65,6 +73,7 @@ def evaluate(
 
     # What cannot work is found before minutes of work, not after.
     _check_outputs(out or [], plots, insert)
+    degradation = None if degrade is None else _degradation(degrade, degrade_faces)
     readers = [_open(text, recipe) for text in data]
     analyzer = open_analyzer(
         model, detector=detector, threads=threads, age_groups=parse_age_groups(age_groups)
@@ -76,7 +85,8 @@ def evaluate(
     reports = []
     for planned in plans:
         with bar(f"evaluating on {planned.dataset.name}") as advance:
-            reports.append(run(analyzer, planned, progress=advance))
+            reports.append(run(analyzer, planned, degradation=degradation, progress=advance))
+        _say(reports[-1].notes[len(planned.notes) :])
     _write(analyzer, reports, out or [], plots, card, insert)
     short = bool(out or card or insert)
     typer.echo(table(headline_rows(reports)) if short else markdown(reports, crossed=False))
@@ -133,6 +143,14 @@ def _open(text: str, recipe: Path | None) -> Dataset:
         raise ConfigError(f"--data wants NAME=PATH, got {text!r}")
     options = {} if recipe is None else reader_options(recipe, name, path)
     return open_dataset(name, Path(path), options)
+
+
+def _degradation(names: str, faces: int) -> Degradation:
+    """What `--degrade` and `--degrade-faces` ask for."""
+    from mien.evaluation.degrade import parse_kinds
+    from mien.evaluation.steps import Degradation
+
+    return Degradation(kinds=parse_kinds(names), faces=faces)
 
 
 def _say(sentences: Iterable[str]) -> None:

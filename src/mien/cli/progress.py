@@ -15,7 +15,8 @@ def bar(label: str, *, hidden: bool = False) -> Iterator[Callable[[int, int | Si
     """Yield a function ``(done, total)`` that shows a bar with rate and time left.
 
     Nothing appears within the first two seconds, when `hidden`, or when stderr is no terminal.
-    ``total`` may be something with a length: it is only counted once the bar appears.
+    ``total`` may be something with a length: it is only counted once the bar appears. A number may
+    change while the work goes on.
     """
     from rich.console import Console
     from rich.progress import (
@@ -48,9 +49,11 @@ def bar(label: str, *, hidden: bool = False) -> Iterator[Callable[[int, int | Si
         seconds = time.monotonic() - started
         if seconds < PATIENCE_S or hidden or not progress.console.is_terminal:
             return
+        if isinstance(total, int):
+            progress.update(task, total=total)
+        elif not shown:
+            progress.update(task, total=len(total))
         if not shown:
-            count = total if isinstance(total, int) else len(total)
-            progress.update(task, total=count)
             progress.start()
             shown = True
         progress.update(task, completed=done, rate=f"{done / seconds:.1f}/s")

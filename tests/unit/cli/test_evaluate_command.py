@@ -74,6 +74,27 @@ def test_figures_and_a_page(evaluate, tmp_path):
     assert "tiny: evaluation" in (tmp_path / "r.html").read_text("utf-8")
 
 
+def test_worse_pictures(evaluate, tmp_path):
+    path = tmp_path / "r.json"
+    result = evaluate("--degrade", "blur,size", "--degrade-faces", 2, "--out", path)
+    assert result.exit_code == 0
+    assert "utkface test: blur and face size varied on 2 of 4 faces" in result.stderr
+    assert "utkface test: proposed min_face_px = " in result.stderr
+    [report] = json.loads(path.read_text("utf-8"))
+    # The faces are narrower than 96 px, so that five of six widths are left.
+    assert {(c["kind"], len(c["levels"])) for c in report["curves"]} == {("blur", 7), ("size", 6)}
+    assert {step["n"] for curve in report["curves"] for step in curve["levels"]} == {2}
+    printed = evaluate("--degrade", "jpeg").stdout
+    assert "| utkface test, JPEG quality 5 | 4 |" in printed
+    assert "| utkface test, faces 16 px wide |" not in printed
+
+
+def test_no_face_cannot_be_degraded(evaluate):
+    result = evaluate("--degrade", "size", "--degrade-faces", 0)
+    assert result.exit_code == 2
+    assert "--degrade-faces" in result.stderr
+
+
 def test_a_model_with_one_head(cli, faces, make_model, tmp_path):
     heads = {"gender": {"decoder": "softmax", "labels": ["female", "male"]}}
     path = make_model(tmp_path / "gender.onnx", heads)
@@ -164,6 +185,11 @@ def test_every_face_counts_however_small(evaluate, faces):
         (("--split", "tst"), "Did you mean 'test'?"),
         (("--recipe", "no.toml"), "no.toml: cannot be read as TOML"),
         (("--detector", "yuent"), "Did you mean 'yunet'?"),
+        (
+            ("--degrade", "size,jpg"),
+            "no way to degrade pictures is called 'jpg'. Did you mean 'jpeg'?",
+        ),
+        (("--degrade", ""), "Known: blur, jpeg, size."),
     ],
     ids=str,
 )

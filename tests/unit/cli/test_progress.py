@@ -78,6 +78,13 @@ def test_a_total_is_counted_once_and_only_for_a_bar(terminal, impatient, capsys)
     assert "4/40" in capsys.readouterr().err
 
 
+def test_a_number_may_change_on_the_way(terminal, impatient, capsys):
+    with bar("counting") as advance:
+        advance(1, 90)
+        advance(2, 40)
+    assert "2/40" in capsys.readouterr().err
+
+
 def test_a_total_is_not_counted_for_nobody(impatient):
     total = Costly()
     with bar("counting") as advance:
