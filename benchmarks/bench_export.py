@@ -29,10 +29,11 @@ import torch
 from surroundings import surroundings
 
 from mien.models import Session
+from mien.models.registry import COST_KEY
 from mien.training.export import calibrated, export
 from mien.training.formats import formats
 from mien.training.formats.base import Batch, compare, parity_faces
-from mien.training.formats.int8 import COST_KEY, METHODS, calibration_faces, quantise
+from mien.training.formats.int8 import METHODS, calibration_faces, quantise
 from mien.training.formats.onnx_file import OnnxFile, onnx_runner
 from mien.training.formats.openvino import load_openvino
 from mien.training.formats.quiet import quiet_converter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,11 @@ class OnnxAttributeModel:
     def sha256(self) -> str:
         """Checksum of the ONNX file that is running."""
         return self.spec.sha256 or file_sha256(self.path)
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says about itself, by key."""
+        return self._session.metadata
 
     def predict(
         self, chips: Image, heads: Collection[str] | None = None

@@ -17,6 +17,9 @@ T = TypeVar("T")
 METADATA_KEY = "mien"
 """Key in the ONNX file's ``metadata_props`` under which the manifest entry stands as JSON."""
 
+COST_KEY = "mien.int8"
+"""Key in ``metadata_props`` of what quantisation cost, as JSON."""
+
 
 class Registry(Generic[T]):
     """Maps a public name to the thing that builds it.

@@ -1,5 +1,6 @@
 """The model card: what the figures force us to say, and what it must never leave out."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from mien.evaluation.report import (
     wide_table,
 )
 from mien.evaluation.run import open_analyzer
+from mien.models.registry import COST_KEY
 from mien.pipeline import Analyzer
 
 HEADS = {
@@ -168,3 +170,36 @@ def test_what_a_model_answers_in_words(make_model, report, tmp_path):
     path = make_model(tmp_path / "two.onnx", {head: HEADS[head] for head in ("age", "gender")})
     text = write_card(open_analyzer(str(path), detector="whole", threads=1), [report])
     assert "\nApparent age and gender from one aligned 112 px face" in text
+
+
+def test_a_quantised_file_says_what_it_costs(make_model, report, tmp_path):
+    import onnx
+
+    path = make_model(tmp_path / "small.onnx", HEADS)
+    cost_of = {
+        "method": "Entropy",
+        "calibration_faces": 512,
+        "faces": 7180,
+        "before": {"emotion_accuracy": 0.8412, "age_mae": 4.506, "emotion_mae": 0.05},
+        "after": {"emotion_accuracy": 0.8399, "age_mae": 4.551, "emotion_mae": 0.06},
+    }
+    model = onnx.load(path)
+    model.metadata_props.add(key=COST_KEY, value=json.dumps(cost_of))
+    onnx.save(model, path)
+    text = write_card(open_analyzer(str(path), detector="whole", threads=1), [report])
+    assert (
+        "| Eight bits | Entropy calibration on 512 training faces; float32 → int8 on 7180 "
+        "validation faces: expression accuracy 84.12% → 83.99%, age error 4.51 years → 4.55 years |"
+    ) in text
+
+
+def test_a_shipped_file_says_what_its_data_mean_for_it(report):
+    shipped = Analyzer(model="mien-m", detector="whole", threads=1)
+    text = " ".join(write_card(shipped, [report]).split())
+    assert "FER2013 and UTKFace may be used for non-commercial research only" in text
+    assert f"offered under {shipped.model.spec.license}" in text
+    assert "recipe `recipes/mien-m.toml`" in text
+    assert ("public domain (CC0 1.0)" in text) == ("dlib" in shipped.model.spec.source)
+    assert "one thread: " in text
+    assert "two threads: " in text
+    assert "Eight bits" not in text

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import onnx
 
-from mien.models.registry import METADATA_KEY
+from mien.models.registry import COST_KEY, METADATA_KEY
 from mien.training.formats import formats
 from mien.training.formats.base import (
     Batch,
@@ -42,9 +42,6 @@ CHUNK = 32
 
 METHODS = ("MinMax", "Percentile", "Entropy")
 """Ways to choose the range of an activation, names in onnxruntime; the closest answers win."""
-
-COST_KEY = "mien.int8"
-"""Key in ``metadata_props`` of what quantisation cost, as JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

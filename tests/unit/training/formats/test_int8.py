@@ -11,10 +11,10 @@ torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from mien.attributes import OnnxAttributeModel
 from mien.models import Session
-from mien.models.registry import METADATA_KEY
+from mien.models.registry import COST_KEY, METADATA_KEY
 from mien.training.formats import int8 as module
 from mien.training.formats.base import compare, prepared, torch_runner
-from mien.training.formats.int8 import CHUNK, COST_KEY, Int8, answer_nodes, calibration_faces
+from mien.training.formats.int8 import CHUNK, Int8, answer_nodes, calibration_faces
 from mien.training.loader import load_part
 
 
