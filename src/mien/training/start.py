@@ -178,7 +178,11 @@ def _exported(model: Model, start: str) -> Trained:
         fits = (t for full, t in tensors.items() if full == name or full.endswith(f".{name}"))
         return next(fits, None)
 
-    found = {name: ending(name) for name in model.state_dict()}
+    found = {
+        # The one thing about batch norm that no graph needs.
+        name: torch.tensor(0) if name.endswith(".num_batches_tracked") else ending(name)
+        for name in model.state_dict()
+    }
     by_end = {name: tensor for name, tensor in found.items() if tensor is not None}
     for module, convolution, norm in _norms(model):
         bias = ending(f"{convolution}.bias")
@@ -189,7 +193,6 @@ def _exported(model: Model, start: str) -> Trained:
             f"{norm}.bias": bias,
             f"{norm}.running_mean": torch.zeros_like(bias),
             f"{norm}.running_var": torch.full_like(bias, 1 - module.eps),
-            f"{norm}.num_batches_tracked": torch.tensor(0),
         }
     labels = {head: spec.labels for head, spec in source.spec.heads.items()}
     return Trained(by_end, labels, folded=True)

@@ -11,6 +11,7 @@ from mien.training.answers import Answering, build_model
 from mien.training.augment import centre_crop, scaled
 from mien.training.export import export
 from mien.training.loader import load_parts
+from mien.training.loop import train
 from mien.training.recipe import Recipe
 from mien.training.start import begin_with
 from mien.training.state import load_run
@@ -48,6 +49,24 @@ def test_answers_are_those_of_the_trained_model(kind, trained, tiny_run, exporte
     assert begin_with(model, recipe, parts) == []
     x = faces(parts, recipe)
     expected, found = Answering(trained[0]).eval()(x), Answering(model).eval()(x)
+    for head, logits in expected.items():
+        assert torch.allclose(found[head], logits, atol=1e-3), head
+
+
+def test_a_norm_that_no_convolution_can_swallow(trained, tmp_path):
+    """The features of `dlib-resnet` are normalised in front of the heads."""
+    network = {"family": "dlib-resnet", "widths": [4, 6], "blocks": [1, 1]}
+    recipe = recipe_from(trained, "", network=network)
+    train(recipe, tmp_path / "run")
+    export(tmp_path / "run", tmp_path / "it.onnx")
+    recipe = recipe_from(trained, tmp_path / "it.onnx", network=network)
+    parts = load_parts(recipe, "train")
+    model = build_model(recipe)
+    assert begin_with(model, recipe, parts) == []
+    before = Answering(load_run(tmp_path / "run")[0]).eval()
+    with torch.no_grad():
+        x = faces(parts, recipe)
+        expected, found = before(x), Answering(model).eval()(x)
     for head, logits in expected.items():
         assert torch.allclose(found[head], logits, atol=1e-3), head
 
