@@ -99,6 +99,8 @@ def _begin_with_trunk(model: Model, recipe: Recipe, parts: Sequence[Part]) -> li
     average = pick(found, "average")
     if average:
         found = {name.removeprefix("network."): value for name, value in average.items()}
+    # A counter fits wherever it stands, and says nothing about the layer.
+    found = {n: value for n, value in found.items() if not n.endswith("num_batches_tracked")}
     old = model.network.state_dict()
     fits = {
         name: value

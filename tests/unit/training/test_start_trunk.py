@@ -142,6 +142,8 @@ def test_a_checkpoint_gives_its_averaged_trunk(recipe_for, original):
     whole = original.state_dict()
     tensors = {f"average/network.{name}": value for name, value in whole.items()}
     tensors |= {f"model/network.{name}": torch.zeros_like(value) for name, value in whole.items()}
+    _, fresh = begun(recipe_for(widths=[4, 6, 10]), tensors)
+    assert fresh == ["heads", "norm", "stages.2"]
     model, fresh = begun(recipe_for(blocks=[1, 1, 2]), tensors)
     assert fresh == ["heads"]  # whose columns may mean something else
     state = model.network.state_dict()
