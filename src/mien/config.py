@@ -113,7 +113,7 @@ class AnalyzeConfig:
     detector: str = "yunet"
     """Who finds the faces; `mien models list` and docs/detectors.md name the choices."""
 
-    model: str = "mien-m"
+    model: str = "mien-m-int8"
     """Who answers: a name from `mien models list`, or the path of an exported ONNX file."""
 
     attributes: tuple[str, ...] = ATTRIBUTES

@@ -158,7 +158,7 @@ def write_card(analyzer: Analyzer, reports: Sequence[Report]) -> str:
 
 Written by `mien evaluate` from the shipped file through the shipped pipeline; 95 % intervals from
 1 000 bootstrap samples over faces. How often the test splits were looked at stands in
-`docs/decisions/`.
+`docs/experiments.md`.
 
 {table(headline_rows(reports))}
 
