@@ -202,6 +202,9 @@ class TeacherTable:
     temperature: float = 2.0
     """Both sides are softened by this (Hinton, Vinyals, Dean, 2015)."""
 
+    mirror: bool = False
+    """Average over the mirror image, too: the student learns with one look what took two."""
+
     def __post_init__(self) -> None:
         check_range(self, ("temperature",), 0, above=True)
 

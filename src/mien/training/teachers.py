@@ -33,6 +33,7 @@ class Teachers(nn.Module):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.temperature = recipe.teacher.temperature
+        self.mirror = recipe.teacher.mirror
         self.student: InputSpec = recipe.input
         self.specs: list[InputSpec] = []
         self.models = nn.ModuleList()
@@ -58,9 +59,11 @@ class Teachers(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Map the student's images to probabilities ``(n, labels)`` by head name."""
         answers: dict[str, list[Tensor]] = {}
+        looks = [images, images.flip(3)] if self.mirror else [images]
         for model, spec in zip(self.models, self.specs, strict=True):
-            for head, logits in model(renormalised(images, self.student, spec)).items():
-                answers.setdefault(head, []).append(logits.float())
+            for look in looks:
+                for head, logits in model(renormalised(look, self.student, spec)).items():
+                    answers.setdefault(head, []).append(logits.float())
         return {head: softened(logits, self.temperature) for head, logits in answers.items()}
 
 

@@ -226,6 +226,18 @@ def test_a_halving_block_starts_as_the_original(side):
     assert torch.equal(block(x), torch.relu(block.shortcut(x)))
 
 
+def test_dlib_resnet_can_enlarge_faces_first():
+    options = {"widths": [4, 8], "blocks": [1, 1]}
+    torch.manual_seed(0)
+    large = networks["dlib-resnet"](spec(40, 1), {"gender": 2}, options).eval()
+    small = networks["dlib-resnet"](spec(28, 1), {"gender": 2}, options | {"resize": 40}).eval()
+    small.load_state_dict(large.state_dict())
+    x = torch.rand(3, 1, 28, 28)
+    enlarged = torch.nn.functional.interpolate(x, (40, 40), mode="bilinear")
+    with torch.no_grad():
+        assert torch.equal(small(x)["gender"], large(enlarged)["gender"])
+
+
 def test_both_maps_of_dlib_resnet_reach_the_heads():
     torch.manual_seed(0)
     options = {"widths": [4, 6], "blocks": [1, 1]}

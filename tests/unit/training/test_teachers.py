@@ -76,6 +76,17 @@ def test_several_teachers_are_averaged_each_in_its_own_scale(recipe_table, tiny_
     assert torch.allclose(said, (first + second) / 2, atol=1e-5)
 
 
+def test_a_teacher_may_look_at_the_mirror_image_too(recipe_table, tiny_run):
+    recipe = pupil(recipe_table, tiny_run, temperature=1.0)
+    table = recipe.to_mapping()
+    table["teacher"]["mirror"] = True
+    x = torch.randn(4, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    once, twice = Teachers(recipe), Teachers(Recipe.from_mapping(table))
+    straight, mirrored = once(x)["emotion"], once(x.flip(3))["emotion"]
+    assert not torch.allclose(straight, mirrored, atol=1e-3)
+    assert torch.allclose(twice(x)["emotion"], (straight + mirrored) / 2, atol=1e-6)
+
+
 def test_teachers_stay_as_they_are(recipe_table, tiny_run, tmp_path):
     """Three steps of a student with dropout: the teacher is neither trained nor disturbed."""
     recipe_table["network"]["dropout"] = 0.5
