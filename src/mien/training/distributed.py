@@ -38,6 +38,9 @@ def processes(device: torch.device) -> Iterator[None]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
+        # The last broadcast may still be freed by a thread of gloo, which needs Python's lock for
+        # that, while the end of the group holds the lock and waits for the thread.
+        dist.barrier()
     finally:
         dist.destroy_process_group()
 
