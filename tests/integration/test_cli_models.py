@@ -39,7 +39,7 @@ def test_info_prints_licence_checksum_and_card():
 
 
 def test_unknown_model_is_one_line():
-    done = run("-m", "mien", "models", "info", "mien-n")
+    done = run("-m", "mien", "models", "info", "mien-mm")
     assert done.returncode == 2
     assert "Did you mean 'mien-m'?" in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -55,7 +55,7 @@ def test_verify_and_doctor_are_content():
 def test_damaged_weights_are_named_with_both_checksums(tmp_path):
     package = tmp_path / "mien"
     shutil.copytree(Path(mien.__file__).parent, package)
-    weights = package / "models" / "weights" / "mien-m.onnx"
+    weights = package / "models" / "weights" / "mien-m-int8.onnx"
     data = bytearray(weights.read_bytes())
     data[5000] ^= 1
     weights.write_bytes(data)
@@ -66,7 +66,7 @@ def test_damaged_weights_are_named_with_both_checksums(tmp_path):
         done = run("-c", script, *command)
         assert done.returncode == 2
         [line] = [text for text in done.stderr.splitlines() if "SHA-256" in text]
-        assert "mien-m.onnx" in line
+        assert "mien-m-int8.onnx" in line
         assert done.stdout.count("{") == 0
     weights.unlink()
     done = run("-c", script, "analyze", ROOT / "examples" / "astronaut.jpg")

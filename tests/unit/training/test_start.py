@@ -130,7 +130,7 @@ def test_what_is_not_there(trained, tmp_path):
 
 def test_the_shipped_model_can_be_trained_on(trained):
     """The default model with its own network; only the labels here are other ones."""
-    network = {"family": "multihead", "widths": [32, 64, 128, 256], "blocks": [1, 2, 2, 2]}
+    network = {"family": "dlib-resnet", "blocks": [3, 4, 3, 2], "resize": 112}
     recipe = recipe_from(trained, "mien-m", network=network)
     parts = load_parts(recipe, "train")
     assert begin_with(build_model(recipe), recipe, parts) == []
