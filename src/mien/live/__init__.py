@@ -1,0 +1,1 @@
+"""The camera window: capture, inference and drawing, always the newest frame."""
