@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mien.config import AgeGroup, AnalyzeConfig
+from mien.config import AgeGroup, AnalyzeConfig, VideoConfig
 from mien.errors import MienError
 from mien.results import Age, Box, Distribution, Face, FrameResult, Landmarks, Point, Quality
 
@@ -33,6 +33,7 @@ __all__ = [
     "MienError",
     "Point",
     "Quality",
+    "VideoConfig",
     "analyze",
 ]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, fields
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from mien.errors import ConfigError, did_you_mean
 
@@ -102,13 +103,95 @@ def check_age_groups(groups: tuple[AgeGroup, ...]) -> tuple[AgeGroup, ...]:
     return ordered
 
 
+def _read_age_groups(value: str | list[object] | tuple[object, ...]) -> tuple[AgeGroup, ...]:
+    return parse_age_groups(value if isinstance(value, str) else ",".join(map(str, value)))
+
+
+class _Kind(NamedTuple):
+    """What a file may say for a setting, and how that is read."""
+
+    wanted: str
+    types: tuple[type, ...]
+    read: Callable[[Any], Any] | None = None
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "str": _Kind("text", (str,)),
+    "tuple[str, ...]": _Kind("a list of text", (list, tuple), tuple),
+    "tuple[AgeGroup, ...]": _Kind("text or a list of text", (str, list, tuple), _read_age_groups),
+    "float": _Kind("a number", (Real,)),
+    "int": _Kind("a whole number", (Integral,)),  # NumPy integers are Integral, but not int
+    "bool": _Kind("true or false", (bool,)),
+}
+"""By the annotation of the field, without ``| None``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnalyzeConfig:
+class _Table:
+    """Base of the settings that one table of a TOML file may override."""
+
+    table: ClassVar[str]
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """Build from a parsed TOML table; unknown keys are errors, not silence.
+
+        Raises:
+            ConfigError: A key is unknown, or a value out of range or of the wrong type.
+        """
+        known = {field.name: field for field in fields(cls)}
+        clean: dict[str, Any] = {}
+        for key, value in values.items():
+            if key not in known:
+                raise ConfigError(
+                    f"[{cls.table}] has no setting {key!r}.{did_you_mean(key, known)}"
+                )
+            unset = value is None and known[key].default is None
+            clean[key] = None if unset else cls._read(known[key], value)
+        return cls(**clean)
+
+    @classmethod
+    def _read(cls, field: Field[Any], value: Any) -> Any:
+        """Refuse what a file can say wrongly and a typed caller cannot, e.g. a list without [ ]."""
+        annotation = str(field.type).removesuffix(" | None")
+        kind = _KINDS[annotation]
+        right = isinstance(value, kind.types) and isinstance(value, bool) == (annotation == "bool")
+        if right and annotation == "tuple[str, ...]":
+            right = all(isinstance(item, str) for item in value)
+        if not right:
+            raise ConfigError(f"[{cls.table}] {field.name} must be {kind.wanted}, got {value!r}")
+        return value if kind.read is None else kind.read(value)
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Self:
+        """Read the settings from their table of a TOML file; without it, the defaults.
+
+        Raises:
+            ConfigError: The file cannot be read or parsed, or a setting is wrong.
+        """
+        try:
+            tables = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: cannot be read as TOML: {error}") from error
+        name = cls.table
+        settings = tables.get(name, {})
+        if not isinstance(settings, dict):
+            raise ConfigError(f"{path}: {name!r} must be a table: write [{name}] on its own line")
+        try:
+            return cls.from_mapping(settings)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyzeConfig(_Table):
     """What `mien analyze` does when nobody says otherwise.
 
     Order of precedence: these defaults, then the ``[analyze]`` table of a TOML file, then
     command-line flags. Environment variables are not read.
     """
+
+    table = "analyze"
 
     detector: str = "yunet"
     """Who finds the faces; `mien models list` and docs/detectors.md name the choices."""
@@ -182,73 +265,58 @@ class AnalyzeConfig:
         if self.emotions is not None and len(self.emotions) < 2:
             raise ConfigError("at least two emotions are needed to choose from")
 
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
-        """Build from a parsed TOML table; unknown keys are errors, not silence.
 
-        Raises:
-            ConfigError: A key is unknown, or a value out of range or of the wrong type.
-        """
-        defaults = {field.name: field.default for field in fields(cls)}
-        clean: dict[str, Any] = {}
-        for key, value in values.items():
-            if key not in defaults:
-                hint = did_you_mean(key, defaults)
-                raise ConfigError(f"[analyze] has no setting {key!r}.{hint}")
-            if value is not None or defaults[key] is not None:
-                _check_type(key, value)
-            clean[key] = tuple(value) if isinstance(value, list) else value
-        if "age_groups" in clean:
-            groups = clean["age_groups"]
-            text = groups if isinstance(groups, str) else ",".join(map(str, groups))
-            clean["age_groups"] = parse_age_groups(text)
-        return cls(**clean)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoConfig(_Table):
+    """Which frames of a clip or camera are looked at, and how people are followed in them.
 
-    @classmethod
-    def from_toml(cls, path: Path) -> Self:
-        """Read the ``[analyze]`` table of a TOML file.
+    Order of precedence as for `AnalyzeConfig`; the table of the TOML file is ``[video]``.
+    """
 
-        Raises:
-            ConfigError: The file cannot be read or parsed, or a setting is wrong.
-        """
-        try:
-            table = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read as TOML: {error}") from error
-        settings = table.get("analyze", {})
-        if not isinstance(settings, dict):
-            raise ConfigError(f"{path}: 'analyze' must be a table: write [analyze] on its own line")
-        try:
-            return cls.from_mapping(settings)
-        except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from error
+    table = "video"
 
+    every_s: float | None = None
+    """Look at one frame in so many seconds; ``None`` means every frame."""
 
-_TEXT = ("text", (str,))
-_TEXTS = ("a list of text", (list, tuple))
-_WHOLE = ("a whole number", (Integral,))  # NumPy integers are Integral, but not int
+    start_s: float = 0.0
+    """Where to begin, in seconds from the start of the clip."""
 
-_TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
-    "detector": _TEXT,
-    "model": _TEXT,
-    "attributes": _TEXTS,
-    "emotions": _TEXTS,
-    "age_groups": ("text or a list of text", (str, list, tuple)),
-    "min_score": ("a number", (Real,)),
-    "min_face_px": _WHOLE,
-    "faces": _TEXT,
-    "batch_size": _WHOLE,
-    "threads": _WHOLE,
-    "device": _TEXT,
-    "max_pixels": _WHOLE,
-}
+    end_s: float | None = None
+    """Where to stop, in seconds from the start of the clip; ``None`` means at its end."""
 
+    max_frames: int | None = None
+    """Most frames to look at; ``None`` means no limit."""
 
-def _check_type(key: str, value: Any) -> None:
-    """Refuse what a file can say wrongly and a typed caller cannot, e.g. a list without [ ]."""
-    wanted, types = _TYPES[key]
-    right = isinstance(value, types) and not isinstance(value, bool)
-    if right and _TYPES[key] is _TEXTS:
-        right = all(isinstance(item, str) for item in value)
-    if not right:
-        raise ConfigError(f"[analyze] {key} must be {wanted}, got {value!r}")
+    skip_broken: bool = False
+    """Go on behind damaged places of a file; otherwise the first one ends the clip."""
+
+    detect_every: int = 3
+    """The detector looks at every n-th frame, or when a track is in doubt."""
+
+    lost_s: float = 1.0
+    """A person unseen for longer than this many seconds is forgotten."""
+
+    smoothing_s: float = 0.4
+    """Time constant of the facial expression in seconds; 0 leaves it as it is."""
+
+    symmetric: bool = False
+    """Smooth with the future too, so that nothing comes late; for files only."""
+
+    def __post_init__(self) -> None:
+        for name in ("every_s", "start_s", "end_s", "lost_s", "smoothing_s"):
+            value = getattr(self, name)
+            if value is not None and not abs(value) <= sys.float_info.max:
+                raise ConfigError(f"{name} must be a finite number, got {value}")
+        for name in ("every_s", "lost_s"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ConfigError(f"{name} must be more than 0, got {value}")
+        least = {"start_s": 0, "smoothing_s": 0, "max_frames": 1, "detect_every": 1}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise ConfigError(f"{name} must be at least {low}, got {value}")
+        if self.end_s is not None and self.end_s <= self.start_s:
+            raise ConfigError(
+                f"end_s must be later than start_s, got {self.end_s} and {self.start_s}"
+            )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.config import ATTRIBUTES, MAX_AGE, AgeGroup, AnalyzeConfig, parse_age_groups
+from mien.config import ATTRIBUTES, MAX_AGE, AgeGroup, AnalyzeConfig, VideoConfig, parse_age_groups
 from mien.errors import ConfigError, InputError
 
 DEFAULT_GROUPS = "0-12,13-25,26-59,60+"
@@ -301,3 +301,134 @@ def test_a_file_that_is_not_text(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="cannot be read"):
         AnalyzeConfig.from_toml(path)
+
+
+# --- video ------------------------------------------------------------------------------------
+
+
+def test_video_defaults():
+    config = VideoConfig()
+    assert (config.every_s, config.start_s, config.end_s, config.max_frames) == (
+        None,
+        0,
+        None,
+        None,
+    )
+    assert (config.detect_every, config.lost_s, config.smoothing_s) == (3, 1.0, 0.4)
+    assert (config.skip_broken, config.symmetric) == (False, False)
+
+
+def test_video_settings_are_frozen_named_and_comparable():
+    config = VideoConfig(every_s=0.5)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.every_s = 1
+    with pytest.raises(TypeError):
+        VideoConfig(0.5)
+    assert hash(config) == hash(VideoConfig(every_s=0.5))
+    assert config != VideoConfig()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"every_s": 0}, "every_s must be more than 0, got 0"),
+        ({"every_s": -0.5}, "every_s must be more than 0, got -0.5"),
+        ({"start_s": -0.1}, "start_s must be at least 0, got -0.1"),
+        ({"end_s": 0}, "end_s must be later than start_s, got 0 and 0.0"),
+        ({"start_s": 2, "end_s": 2}, "end_s must be later than start_s, got 2 and 2"),
+        ({"start_s": 2, "end_s": 1.5}, "end_s must be later than start_s, got 1.5 and 2"),
+        ({"max_frames": 0}, "max_frames must be at least 1, got 0"),
+        ({"detect_every": 0}, "detect_every must be at least 1, got 0"),
+        ({"lost_s": 0}, "lost_s must be more than 0, got 0"),
+        ({"smoothing_s": -1}, "smoothing_s must be at least 0, got -1"),
+    ],
+    ids=str,
+)
+def test_video_settings_out_of_range(setting, message):
+    with pytest.raises(ConfigError) as caught:
+        VideoConfig(**setting)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("name", ["every_s", "start_s", "end_s", "lost_s", "smoothing_s"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_times_are_finite(name, value):
+    with pytest.raises(ConfigError) as caught:
+        VideoConfig(**{name: value})
+    assert str(caught.value) == f"{name} must be a finite number, got {value}"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"every_s": 1e-3},
+        {"start_s": 0, "end_s": 1e-3},
+        {"max_frames": 1},
+        {"detect_every": 1},
+        {"lost_s": 0.01},
+        {"smoothing_s": 0},
+    ],
+    ids=lambda setting: "-".join(setting),
+)
+def test_the_ends_of_every_video_range_are_allowed(setting):
+    config = VideoConfig(**setting)
+    assert all(getattr(config, name) == value for name, value in setting.items())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("every_s", "0.5s", "a number"),
+        ("every_s", True, "a number"),
+        ("start_s", None, "a number"),
+        ("max_frames", 1.5, "a whole number"),
+        ("detect_every", True, "a whole number"),
+        ("skip_broken", 1, "true or false"),
+        ("symmetric", "yes", "true or false"),
+        ("symmetric", None, "true or false"),
+    ],
+)
+def test_wrong_types_of_video_settings(key, value, wanted):
+    with pytest.raises(ConfigError) as caught:
+        VideoConfig.from_mapping({key: value})
+    assert str(caught.value) == f"[video] {key} must be {wanted}, got {value!r}"
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(VideoConfig), ids=lambda field: field.name)
+def test_every_video_setting_can_come_from_a_mapping(field):
+    assert VideoConfig.from_mapping({field.name: field.default}) == VideoConfig()
+
+
+def test_one_file_holds_both_tables(tmp_path):
+    path = write(
+        tmp_path,
+        """
+        [analyze]
+        threads = 2
+        [video]
+        every_s = 1
+        end_s = 2.5
+        max_frames = 9
+        skip_broken = true
+        """,
+    )
+    assert AnalyzeConfig.from_toml(path) == AnalyzeConfig(threads=2)
+    video = VideoConfig(every_s=1.0, end_s=2.5, max_frames=9, skip_broken=True)
+    assert VideoConfig.from_toml(path) == video
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[video]\nlost = 3", r"\[video\] has no setting 'lost'. Did you mean 'lost_s'"),
+        ("[video]\ndetect_every = 0", "detect_every must be at least 1"),
+        ("[video]\nlost_s = inf", "lost_s must be a finite number"),
+        ("video = 3", r"'video' must be a table: write \[video\]"),
+    ],
+)
+def test_a_bad_video_table_is_one_line_that_names_the_file(tmp_path, text, problem):
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError, match=problem) as caught:
+        VideoConfig.from_toml(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
