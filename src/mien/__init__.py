@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from mien.config import AgeGroup, AnalyzeConfig, VideoConfig
 from mien.errors import MienError
-from mien.results import Age, Box, Distribution, Face, FrameResult, Landmarks, Point, Quality
+from mien.results import (
+    Age,
+    Box,
+    Distribution,
+    Face,
+    FrameResult,
+    Landmarks,
+    Point,
+    Quality,
+    Smoothed,
+)
 
 if TYPE_CHECKING:
     from mien.pipeline import Analyzer, analyze
@@ -33,6 +43,7 @@ __all__ = [
     "MienError",
     "Point",
     "Quality",
+    "Smoothed",
     "VideoConfig",
     "analyze",
 ]

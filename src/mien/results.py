@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the mapping that `FrameResult.to_dict` returns; see `json_schema`."""
 
 
@@ -158,6 +158,28 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Smoothed:
+    """What the frames of one person say together, up to this one.
+
+    Age and gender, which do not change within a clip, gather evidence from every frame; the
+    expression, which does, follows with a short time constant.
+
+    Attributes:
+        age: Apparent age. ``None`` as long as no frame has answered.
+        gender: Apparent gender as data sets label it. ``None`` as for `age`.
+        emotion: Apparent facial expression. ``None`` as for `age`.
+    """
+
+    age: Age | None = None
+    gender: Distribution | None = None
+    emotion: Distribution | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready mapping."""
+        return _answers(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Face:
     """One face in one frame.
 
@@ -170,6 +192,8 @@ class Face:
         emotion: Apparent facial expression, not felt emotion. ``None`` as for `age`.
         quality: Size, sharpness and pose; ``None`` only when the face could not be aligned.
         track_id: Same number for the same person within one video; ``None`` for stills.
+        smoothed: The answers of this person's frames together; ``None`` for stills. It may be
+            there when `skipped` is set: earlier frames have answered.
         skipped: Why attributes were not computed, e.g. ``"face narrower than 24 px"``.
     """
 
@@ -181,6 +205,7 @@ class Face:
     emotion: Distribution | None = None
     quality: Quality | None = None
     track_id: int | None = None
+    smoothed: Smoothed | None = None
     skipped: str | None = None
 
     @property
@@ -195,13 +220,20 @@ class Face:
             "box": self.box._asdict(),
             "score": self.score,
             "landmarks": None if marks is None else {name: list(point) for name, point in marks},
-            "age": None if self.age is None else self.age.to_dict(),
-            "gender": None if self.gender is None else self.gender.to_dict(),
-            "emotion": None if self.emotion is None else self.emotion.to_dict(),
+            **_answers(self),
             "quality": None if self.quality is None else self.quality.to_dict(),
             "track_id": self.track_id,
+            "smoothed": None if self.smoothed is None else self.smoothed.to_dict(),
             "skipped": self.skipped,
         }
+
+
+def _answers(asked: Face | Smoothed) -> dict[str, Any]:
+    return {
+        "age": None if asked.age is None else asked.age.to_dict(),
+        "gender": None if asked.gender is None else asked.gender.to_dict(),
+        "emotion": None if asked.emotion is None else asked.emotion.to_dict(),
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

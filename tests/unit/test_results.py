@@ -20,6 +20,7 @@ from mien.results import (
     Landmarks,
     Point,
     Quality,
+    Smoothed,
     json_schema,
 )
 
@@ -49,6 +50,7 @@ def make_face(**changes):
             size_px=50.0, sharpness=120.5, yaw_deg=-4.0, pitch_deg=0.5, roll_deg=2.0
         ),
         "track_id": 7,
+        "smoothed": Smoothed(age=make_age(33), gender=Distribution(("female", "male"), (1.0, 0.0))),
     }
     return Face(**(values | changes))
 
@@ -92,6 +94,13 @@ def ages(draw):
     )
 
 
+genders = distributions(st.sampled_from(["female", "male"]))
+emotions = distributions(st.text(max_size=8))
+smoothed = st.builds(
+    Smoothed, age=st.none() | ages(), gender=st.none() | genders, emotion=st.none() | emotions
+)
+
+
 @st.composite
 def faces(draw):
     skipped = draw(st.none() | st.text())
@@ -104,8 +113,8 @@ def faces(draw):
         score=draw(st.floats(0, 1)),
         landmarks=draw(st.none() | st.builds(Landmarks, *[points] * 5)),
         age=answer(ages()),
-        gender=answer(distributions(st.sampled_from(["female", "male"]))),
-        emotion=answer(distributions(st.text(max_size=8))),
+        gender=answer(genders),
+        emotion=answer(emotions),
         quality=draw(
             st.none()
             | st.builds(
@@ -118,6 +127,7 @@ def faces(draw):
             )
         ),
         track_id=draw(st.none() | st.integers(0, 2**40)),
+        smoothed=draw(st.none() | smoothed),
         skipped=skipped,
     )
 
@@ -185,7 +195,15 @@ def test_age_years_is_a_shortcut():
 
 
 @pytest.mark.parametrize(
-    "thing", [make_result(), make_face(), make_age(), make_face().quality, make_face().gender]
+    "thing",
+    [
+        make_result(),
+        make_face(),
+        make_age(),
+        make_face().quality,
+        make_face().gender,
+        make_face().smoothed,
+    ],
 )
 def test_results_are_frozen_and_carry_nothing_else(thing):
     name = dataclasses.fields(thing)[0].name
@@ -207,7 +225,7 @@ def test_to_dict_by_hand():
     mapping = result.to_dict()
     face = mapping.pop("faces")[0]
     assert mapping == {
-        "schema": 1,
+        "schema": 2,
         "source": "clip.mp4",
         "index": 3,
         "time_s": 0.1,
@@ -245,12 +263,21 @@ def test_to_dict_by_hand():
         "left_mouth",
     ]
     assert (face["track_id"], face["skipped"]) == (7, None)
+    assert face["smoothed"] == {
+        "age": make_age(33).to_dict(),
+        "gender": {
+            "label": "female",
+            "probability": 1.0,
+            "probabilities": {"female": 1.0, "male": 0.0},
+        },
+        "emotion": None,
+    }
 
 
 def test_to_dict_of_the_unknown_is_null():
     face = Face(box=Box(0, 0, 9, 9), score=1.0, skipped="face narrower than 24 px").to_dict()
-    missing = ("landmarks", "age", "gender", "emotion", "quality", "track_id")
-    assert [face[name] for name in missing] == [None] * 6
+    missing = ("landmarks", "age", "gender", "emotion", "quality", "track_id", "smoothed")
+    assert [face[name] for name in missing] == [None] * 7
     assert face["skipped"] == "face narrower than 24 px"
 
 
@@ -261,6 +288,7 @@ DESCRIBED = {
     "landmarks": Landmarks._fields,
     "age": tuple(field.name for field in dataclasses.fields(Age)),
     "quality": tuple(field.name for field in dataclasses.fields(Quality)),
+    "smoothed": tuple(field.name for field in dataclasses.fields(Smoothed)),
     "face": tuple(field.name for field in dataclasses.fields(Face)),
     "distribution": ("label", "probability", "probabilities"),
 }
@@ -328,7 +356,7 @@ def broken(**changes):
 @pytest.mark.parametrize(
     "change",
     [
-        {"schema": 2},
+        {"schema": 1},
         {"surprise": 1},
         {"source": None},
         {"index": -1},
@@ -350,6 +378,9 @@ def broken(**changes):
         {"face__quality__sharpness": -1},
         {"face__quality__yaw_deg": 181},
         {"face__track_id": 1.5},
+        {"face__smoothed": {"age": None, "gender": None}},
+        {"face__smoothed__age__years": 101},
+        {"face__smoothed__quality": None},
         {"face__skipped": "blurred"},  # a skipped face has no attributes
     ],
     ids=lambda change: "-".join(change),
@@ -360,6 +391,13 @@ def test_the_schema_refuses(change):
 
 def test_the_untouched_mapping_is_accepted():
     assert VALIDATOR.is_valid(broken(source="b.jpg"))
+
+
+def test_a_skipped_face_may_have_smoothed_answers():
+    face = make_face(age=None, gender=None, emotion=None, skipped="blurred")
+    mapping = make_result(faces=(face,)).to_dict()
+    VALIDATOR.validate(mapping)
+    assert mapping["faces"][0]["smoothed"]["age"]["years"] == 33.0
 
 
 @pytest.mark.parametrize("missing", ["schema", "faces", "error"])

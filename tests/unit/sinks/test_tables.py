@@ -182,7 +182,7 @@ def test_parquet_columns_are_typed_even_without_rows(tmp_path):
     assert schema.field("face").type == pyarrow.int64()
     assert schema.field("age_years").type == pyarrow.float64()
     assert schema.field("age_distribution").type == pyarrow.list_(pyarrow.float32())
-    assert schema.metadata[b"mien_schema"] == b"1"
+    assert schema.metadata[b"mien_schema"] == b"2"
 
 
 def test_parquet_holds_few_rows_in_memory(tmp_path, monkeypatch):
