@@ -13,6 +13,7 @@ from mien.errors import ConfigError
 from mien.interfaces import Image
 
 __all__ = [
+    "LUMA",
     "MAX_PIXELS",
     "Colour",
     "InputSpec",
@@ -22,6 +23,9 @@ __all__ = [
     "normalise",
     "to_grey",
 ]
+
+LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in luma, ITU-R BT.601."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,7 @@ class InputSpec:
 
 
 def to_grey(chips: Image) -> npt.NDArray[np.uint8]:
-    """Luma of RGB images, ITU-R BT.601 weights.
+    """Luma of RGB images, see `LUMA`.
 
     Args:
         chips: ``uint8``, shape ``(..., 3)``; one channel ``(..., 1)`` passes through.

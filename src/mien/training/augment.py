@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mien.images import InputSpec
+from mien.images import LUMA, InputSpec
 from mien.training.tables import AugmentTable
 
 
@@ -47,6 +47,8 @@ def augment(
     x = _warp(chips.float() / 255.0, spec.size, table, generator)
     x = _lower_resolution(x, table, generator)
     x = _light(x, table, generator)
+    if x.shape[1] == 3:
+        x = _colour(x, table, generator)
     if table.noise > 0:
         sigma = _uniform(len(x), 0.0, table.noise, generator).view(-1, 1, 1, 1)
         x = x + sigma * torch.randn(x.shape, generator=generator, device=x.device)
@@ -99,6 +101,25 @@ def _light(x: Tensor, table: AugmentTable, generator: torch.Generator) -> Tensor
     offset = _uniform(n, -table.brightness, table.brightness, generator).view(-1, 1, 1, 1)
     middle = x.mean(dim=(1, 2, 3), keepdim=True)
     return (x - middle) * factor + middle + offset
+
+
+def _colour(x: Tensor, table: AugmentTable, generator: torch.Generator) -> Tensor:
+    """Light of another colour, or none at all.
+
+    A face that has no colour gets none: a tint would teach that tinted faces are those of grey
+    data sets.
+    """
+    n = len(x)
+    coloured = ((x - x.mean(1, keepdim=True)).abs().amax((1, 2, 3)) > 0.02).float()
+    gains = _uniform(3 * n, -table.tint, table.tint, generator).view(n, 3, 1, 1)
+    tinted = x * (1.0 + gains * coloured.view(-1, 1, 1, 1))
+    is_grey = (_uniform(n, 0.0, 1.0, generator) < table.grey).view(-1, 1, 1, 1)
+    return torch.where(is_grey, luma(tinted), tinted)
+
+
+def luma(x: Tensor) -> Tensor:
+    """The grey of colours, ``(n, 3, h, w)`` to ``(n, 1, h, w)``, as `mien.images.to_grey`."""
+    return (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def _erase(x: Tensor, table: AugmentTable, generator: torch.Generator) -> Tensor:

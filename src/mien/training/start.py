@@ -1,13 +1,14 @@
 """Begin with trained weights: an earlier run, an exported model, a shipped one, or a bare trunk.
 
 Heads that ask something new start with random weights; everything else must fit. A file of plain
-layers gives what it has, and the rest starts at random.
+layers gives what it has, and the rest starts at random. A network for colours may begin with one
+that saw grey.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from mien.attributes import OnnxAttributeModel
 from mien.errors import InputError, UnknownModelError
+from mien.images import LUMA
 from mien.models import load_manifest
 from mien.training.answers import Model
 from mien.training.augment import centre_crop, scaled
@@ -64,8 +66,9 @@ def begin_with(model: Model, recipe: Recipe, parts: Sequence[Part]) -> list[str]
     start = recipe.train.start
     if Path(start).suffix == ".safetensors":
         return _begin_with_trunk(model, recipe, parts)
-    trained = _find(model, start)
     old = model.state_dict()
+    trained = _find(model, start)
+    trained = replace(trained, weights=_in_colour(trained.weights, old))
     _check_trunk(trained, old, start)
     fresh = [head for head in recipe.heads if _is_new(head, trained, recipe, old)]
     skipped = tuple(f"{HEADS}{head}." for head in fresh) + tuple(f"forms.{h}." for h in fresh)
@@ -102,6 +105,7 @@ def _begin_with_trunk(model: Model, recipe: Recipe, parts: Sequence[Part]) -> li
     # A counter fits wherever it stands, and says nothing about the layer.
     found = {n: value for n, value in found.items() if not n.endswith("num_batches_tracked")}
     old = model.network.state_dict()
+    found = _in_colour(found, old)
     fits = {
         name: value
         for name, value in found.items()
@@ -116,6 +120,20 @@ def _begin_with_trunk(model: Model, recipe: Recipe, parts: Sequence[Part]) -> li
     unfold_batch_norm(model, recipe, parts, norms)
     missing = [n for n in old if n not in fits and not n.endswith("num_batches_tracked")]
     return sorted({_layer(name, fits) for name in missing})
+
+
+def _in_colour(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Spread filters for grey over three colours: the network then sees luma, as before."""
+    shares = torch.tensor(LUMA).view(1, 3, 1, 1)
+    return {
+        name: value * shares
+        if value.ndim == 4
+        and value.shape[1] == 1
+        and name in wanted
+        and wanted[name].shape == (len(value), 3, *value.shape[2:])
+        else value
+        for name, value in found.items()
+    }
 
 
 def _layer(name: str, fits: Iterable[str]) -> str:

@@ -321,10 +321,16 @@ class AugmentTable:
     noise: float = 0.02
     """Highest standard deviation of added noise, full range is 1."""
 
+    tint: float = 0.0
+    """Every colour is multiplied by its own 1 plus or minus up to this; grey faces stay grey."""
+
+    grey: float = 0.0
+    """Probability that a face in colour is seen in grey."""
+
     erase: float = 0.3
     """Probability that a rectangle of up to a fifth of the area is blanked."""
 
     def __post_init__(self) -> None:
         check_range(self, ("rotate_deg", "scale", "shift", "noise"), 0)
-        for name in ("brightness", "contrast", "low_resolution", "erase"):
+        for name in ("brightness", "contrast", "low_resolution", "tint", "grey", "erase"):
             check_share(name, getattr(self, name))

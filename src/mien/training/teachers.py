@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mien.errors import ConfigError
 from mien.images import InputSpec
 from mien.training.answers import Answering
+from mien.training.augment import luma
 from mien.training.objectives.distillation import softened
 from mien.training.recipe import Recipe
 from mien.training.state import load_run
@@ -27,7 +28,8 @@ class Teachers(nn.Module):
 
     Raises:
         InputError: A run is missing or damaged.
-        ConfigError: A teacher sees other chips or has other labels than the student.
+        ConfigError: A teacher sees other chips or has other labels than the student. One that sees
+            grey may teach one that sees colours; it is then shown their luma.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -39,7 +41,8 @@ class Teachers(nn.Module):
         self.models = nn.ModuleList()
         for folder in recipe.teacher.runs:
             model, other = load_run(Path(folder))
-            if (other.input.size, other.input.colour) != (recipe.input.size, recipe.input.colour):
+            blind = recipe.input.colour == "grey" and other.input.colour != "grey"
+            if other.input.size != recipe.input.size or blind:
                 raise ConfigError(
                     f"[teacher] {folder}: sees {other.input.size} px {other.input.colour}, "
                     f"the student {recipe.input.size} px {recipe.input.colour}"
@@ -68,11 +71,14 @@ class Teachers(nn.Module):
 
 
 def renormalised(images: Tensor, old: InputSpec, new: InputSpec) -> Tensor:
-    """The same pictures with another mean and standard deviation."""
+    """The same pictures with another mean and standard deviation, in grey if `new` wants that."""
     if (old.mean, old.std) == (new.mean, new.std):
         return images
 
     def column(values: tuple[float, ...]) -> Tensor:
         return torch.tensor(values, device=images.device).view(1, -1, 1, 1)
 
-    return (images * column(old.std) + column(old.mean) - column(new.mean)) / column(new.std)
+    shares = images * column(old.std) + column(old.mean)
+    if new.colour != old.colour:
+        shares = luma(shares)
+    return (shares - column(new.mean)) / column(new.std)

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
-from mien.images import InputSpec, normalise
+from mien.images import InputSpec, normalise, to_grey
 from mien.training.augment import augment, centre_crop, scaled
 from mien.training.tables import AugmentTable
 
@@ -192,6 +192,45 @@ def test_erasing_blanks_one_rectangle_with_the_mean(chips):
             assert patch.mean() == pytest.approx(before.mean().item(), abs=0.01)
     touched = ((found - plain(many)).abs().amax((1, 2, 3)) > 1e-3).float().mean()
     assert 0.3 < touched < 0.7
+
+
+# --- colour ------------------------------------------------------------------------------------
+
+
+def coloured(n=64):
+    rng = np.random.default_rng(4)
+    return torch.from_numpy(rng.integers(40, 200, (n, 3, 36, 36)).astype(np.uint8))
+
+
+def in_colour(chips, seed=0, **strengths):
+    x = augment(chips, RGB, replace(NOTHING, **strengths), seeded(seed))
+    column = [torch.tensor(values).view(1, 3, 1, 1) for values in (RGB.std, RGB.mean)]
+    return x * column[0] + column[1]
+
+
+def test_a_tint_multiplies_every_colour_by_its_own_factor():
+    many = coloured()
+    ratio = in_colour(many, tint=0.1) / plain(many)
+    gains = ratio.mean((2, 3))
+    assert (ratio - gains[..., None, None]).abs().max() < 1e-3
+    assert gains.min() >= 0.9 - 1e-4
+    assert gains.max() <= 1.1 + 1e-4
+    assert (gains.amax(1) - gains.amin(1)).median() > 0.03
+
+
+def test_grey_faces_are_not_tinted(chips):
+    grey = chips.expand(-1, 3, -1, -1)
+    assert torch.allclose(in_colour(grey, tint=0.3), plain(grey), atol=1e-5)
+
+
+def test_some_faces_in_colour_are_seen_in_grey():
+    many = coloured(400)
+    found = in_colour(many, grey=0.25)
+    is_grey = (found.amax(1) - found.amin(1)).amax((1, 2)) < 1e-5
+    assert 0.15 < is_grey.float().mean() < 0.35
+    wanted = torch.from_numpy(to_grey(many[is_grey].permute(0, 2, 3, 1).numpy())[..., 0])
+    assert (found[is_grey][:, 0, ...] * 255 - wanted[:, 2:-2, 2:-2]).abs().max() < 0.6
+    assert torch.allclose(found[~is_grey], plain(many)[~is_grey], atol=1e-5)
 
 
 # --- all together -----------------------------------------------------------------------------

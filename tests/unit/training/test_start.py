@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from mien.errors import InputError, UnknownModelError
+from mien.images import LUMA
 from mien.training.answers import Answering, build_model
 from mien.training.augment import centre_crop, scaled
 from mien.training.export import export
@@ -51,6 +52,23 @@ def test_answers_are_those_of_the_trained_model(kind, trained, tiny_run, exporte
     expected, found = Answering(trained[0]).eval()(x), Answering(model).eval()(x)
     for head, logits in expected.items():
         assert torch.allclose(found[head], logits, atol=1e-3), head
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["run", "file"])
+def test_a_network_for_colours_begins_with_one_for_grey(kind, trained, tiny_run, exported):
+    """It answers to grey pictures as before, and to colours as to their luma."""
+    colours = {"size": 32, "colour": "RGB", "mean": [0.5] * 3, "std": [0.25] * 3}
+    start = tiny_run if kind == "run" else exported
+    recipe = recipe_from(trained, start, input=trained[1].to_mapping()["input"] | colours)
+    parts = load_parts(recipe, "train")
+    model = build_model(recipe)
+    assert begin_with(model, recipe, parts) == []
+    x = faces(parts, recipe)
+    shares = torch.tensor(LUMA).view(1, 3, 1, 1)
+    expected = Answering(trained[0]).eval()((x * shares).sum(1, keepdim=True))
+    for head, logits in Answering(model).eval()(x).items():
+        assert torch.allclose(logits, expected[head], atol=1e-3), head
 
 
 def test_a_norm_that_no_convolution_can_swallow(trained, tmp_path):

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 from torch.nn import functional as F
 
 from mien.datasets import Record
-from mien.images import InputSpec
+from mien.images import InputSpec, to_grey
 from mien.training.answers import Answering
 from mien.training.augment import scaled
 from mien.training.checkpoint import load_checkpoint, save_checkpoint
@@ -40,6 +40,21 @@ def test_pictures_in_another_scale():
     assert torch.allclose(found, scaled(chips, OTHER), atol=1e-6)
     x = scaled(chips, GREY)
     assert renormalised(x, GREY, GREY) is x
+
+
+def test_a_teacher_for_grey_sees_the_luma_of_its_students_colours():
+    colours = InputSpec(size=32, colour="RGB", mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3))
+    chips = torch.randint(0, 256, (2, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    found = renormalised(scaled(chips, colours), colours, GREY)
+    grey = to_grey(chips.permute(0, 2, 3, 1).numpy().astype("uint8"))
+    expected = scaled(torch.from_numpy(grey).permute(0, 3, 1, 2), GREY)
+    assert torch.allclose(found, expected, atol=0.6 / 255 / 0.25)
+
+
+def test_a_student_in_colour_learns_from_a_teacher_in_grey(recipe_table, tiny_run):
+    recipe_table["input"] |= {"colour": "RGB", "mean": [0.5] * 3, "std": [0.25] * 3}
+    teachers = Teachers(pupil(recipe_table, tiny_run))
+    assert set(teachers(torch.randn(2, 3, 32, 32))) == {"age", "gender", "emotion"}
 
 
 def test_a_teacher_says_what_the_run_says(recipe_table, tiny_run):
