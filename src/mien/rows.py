@@ -2,31 +2,34 @@
 
 Columns, in order; all but the first five may be empty (``None``):
 
-==========================  =======  ==============================================================
-``source``                  text     path, URL or name of the image, as the user gave it
-``index``                   integer  position of the frame in its source; 0 for stills
-``time_s``                  number   time stamp within a video in seconds
-``width``, ``height``       integer  size of the upright image in pixels; 0 when it was not read
-``error``                   text     why the image could not be read
-``face``                    integer  position of the face in `FrameResult.faces`, from 0
-``left`` ... ``bottom``     number   face box in pixels; right and bottom are exclusive
-``score``                   number   detector confidence
-``right_eye_x`` ...         number   five landmarks, ``_x`` and ``_y`` each, in pixels
-``age_years``               number   expected apparent age
-``age_low``, ``age_high``   number   ends of its 80 % interval
-``age_group``               text     most probable age group
-``age_group_<label>``       number   probability of every age group
-``gender``                  text     most probable label
-``gender_probability``      number   its probability
-``gender_<label>``          number   probability of every label
-``emotion``                 text     most probable facial expression
-``emotion_probability``     number   its probability
-``emotion_<label>``         number   probability of every facial expression
-``quality_<measure>``       number   as in `mien.results.Quality`
-``track_id``                integer  same number for the same face within one video
-``skipped``                 text     why attributes were not computed
-``age_distribution``        numbers  probability of every year, 0 to 100; only when asked for
-==========================  =======  ==============================================================
+=============================  =======  ===========================================================
+``source``                     text     path, URL or name of the image, as the user gave it
+``index``                      integer  position of the frame in its source; 0 for stills
+``time_s``                     number   time stamp within a video in seconds
+``width``, ``height``          integer  size of the upright image in pixels; 0 when it was not read
+``error``                      text     why the image could not be read
+``face``                       integer  position of the face in `FrameResult.faces`, from 0
+``left`` ... ``bottom``        number   face box in pixels; right and bottom are exclusive
+``score``                      number   detector confidence
+``right_eye_x`` ...            number   five landmarks, ``_x`` and ``_y`` each, in pixels
+``age_years``                  number   expected apparent age
+``age_low``, ``age_high``      number   ends of its 80 % interval
+``age_group``                  text     most probable age group
+``age_group_<label>``          number   probability of every age group
+``gender``                     text     most probable label
+``gender_probability``         number   its probability
+``gender_<label>``             number   probability of every label
+``emotion``                    text     most probable facial expression
+``emotion_probability``        number   its probability
+``emotion_<label>``            number   probability of every facial expression
+``quality_<measure>``          number   as in `mien.results.Quality`
+``smoothed_<answer>``                   ``age_years`` to ``emotion_<label>`` again, as in
+                                        `mien.results.Smoothed`; only when asked for
+``track_id``                   integer  same number for the same person within one video
+``skipped``                    text     why attributes were not computed
+``age_distribution``           numbers  probability of every year, 0 to 100; only when asked for
+``smoothed_age_distribution``  numbers  the same of `Smoothed`; when both are asked for
+=============================  =======  ===========================================================
 
 An image without faces, or one that could not be read, still gives one row: nothing is lost.
 """
@@ -39,12 +42,15 @@ from typing import Any, Literal, Self, TypeAlias
 
 from mien.config import EMOTIONS, GENDERS, AnalyzeConfig
 from mien.errors import ConfigError
-from mien.results import Distribution, Face, FrameResult, Landmarks, Quality
+from mien.results import Distribution, Face, FrameResult, Landmarks, Quality, Smoothed
 
 Kind: TypeAlias = Literal["text", "integer", "number", "numbers"]
 
 AGE_GROUPS = tuple(map(str, AnalyzeConfig().age_groups))
 """Names of the age groups of the default configuration."""
+
+SMOOTHED = "smoothed_"
+"""What the columns of `mien.results.Smoothed` begin with."""
 
 QUALITY = tuple(Quality.__dataclass_fields__)
 
@@ -58,12 +64,14 @@ class TableColumns:
         genders: Gender labels the model can answer with.
         age_groups: Names of the configured age groups, e.g. ``"26-59"``.
         age_distribution: Whether the column ``age_distribution`` is wanted.
+        smoothed: Whether the columns of `mien.results.Smoothed` are wanted, as videos fill them.
     """
 
     emotions: tuple[str, ...] = EMOTIONS
     genders: tuple[str, ...] = GENDERS
     age_groups: tuple[str, ...] = AGE_GROUPS
     age_distribution: bool = False
+    smoothed: bool = False
 
     def __post_init__(self) -> None:
         names = [name for name, _ in self._columns()]
@@ -81,20 +89,24 @@ class TableColumns:
         """Columns for results that are all there already.
 
         Labels come in the order in which they are seen; a question that no face answers keeps
-        its default labels.
+        its default labels. Smoothed answers get columns when there are any.
         """
         emotions: dict[str, None] = {}
         genders: dict[str, None] = {}
         groups: dict[str, None] = {}
+        smoothed = False
         for face in (face for result in results for face in result.faces):
-            emotions.update(dict.fromkeys(face.emotion.labels if face.emotion else ()))
-            genders.update(dict.fromkeys(face.gender.labels if face.gender else ()))
-            groups.update(dict.fromkeys(face.age.groups.labels if face.age else ()))
+            smoothed = smoothed or face.smoothed is not None
+            for asked in (face, face.smoothed or face):
+                emotions.update(dict.fromkeys(asked.emotion.labels if asked.emotion else ()))
+                genders.update(dict.fromkeys(asked.gender.labels if asked.gender else ()))
+                groups.update(dict.fromkeys(asked.age.groups.labels if asked.age else ()))
         return cls(
             emotions=tuple(emotions) or EMOTIONS,
             genders=tuple(genders) or GENDERS,
             age_groups=tuple(groups) or AGE_GROUPS,
             age_distribution=age_distribution,
+            smoothed=smoothed,
         )
 
     @property
@@ -108,26 +120,35 @@ class TableColumns:
         return tuple(name for name, _ in self._columns())
 
     def _columns(self) -> list[tuple[str, Kind]]:
-        numbers = [
+        places = [
             *("left", "top", "right", "bottom", "score"),
             *(f"{point}_{axis}" for point in Landmarks._fields for axis in "xy"),
-            *("age_years", "age_low", "age_high"),
         ]
         columns: list[tuple[str, Kind]] = [
             *(("source", "text"), ("index", "integer"), ("time_s", "number")),
             *(("width", "integer"), ("height", "integer"), ("error", "text")),
             ("face", "integer"),
-            *((name, "number") for name in numbers),
+            *((name, "number") for name in places),
+            *self._answers(),
+            *((f"quality_{name}", "number") for name in QUALITY),
+        ]
+        if self.smoothed:
+            columns += [(f"{SMOOTHED}{name}", kind) for name, kind in self._answers()]
+        columns += [("track_id", "integer"), ("skipped", "text")]
+        if self.age_distribution:
+            columns.append(("age_distribution", "numbers"))
+            columns += [(f"{SMOOTHED}age_distribution", "numbers")] * self.smoothed
+        return columns
+
+    def _answers(self) -> list[tuple[str, Kind]]:
+        columns: list[tuple[str, Kind]] = [
+            *((f"age_{name}", "number") for name in ("years", "low", "high")),
             ("age_group", "text"),
             *((f"age_group_{label}", "number") for label in self.age_groups),
         ]
         for head, labels in (("gender", self.genders), ("emotion", self.emotions)):
             columns += [(head, "text"), (f"{head}_probability", "number")]
             columns += [(f"{head}_{label}", "number") for label in labels]
-        columns += [(f"quality_{name}", "number") for name in QUALITY]
-        columns += [("track_id", "integer"), ("skipped", "text")]
-        if self.age_distribution:
-            columns.append(("age_distribution", "numbers"))
         return columns
 
 
@@ -158,9 +179,7 @@ def flat_rows(result: FrameResult, columns: TableColumns) -> list[dict[str, Any]
         return [empty]
     rows = []
     for number, face in enumerate(result.faces):
-        row = empty | {"face": number} | _face_values(face)
-        if columns.age_distribution and face.age is not None:
-            row["age_distribution"] = face.age.distribution
+        row = empty | {"face": number} | _face_values(face, columns)
         if len(row) > len(empty):
             extra = next(name for name in row if name not in empty)
             raise ConfigError(
@@ -170,31 +189,42 @@ def flat_rows(result: FrameResult, columns: TableColumns) -> list[dict[str, Any]
     return rows
 
 
-def _face_values(face: Face) -> dict[str, Any]:
+def _face_values(face: Face, columns: TableColumns) -> dict[str, Any]:
     """The columns that one face fills."""
     values: dict[str, Any] = {
         **face.box._asdict(),
         "score": face.score,
         "track_id": face.track_id,
         "skipped": face.skipped,
+        **_answers(face, columns),
     }
     if face.landmarks is not None:
         for name, point in face.landmarks._asdict().items():
             values[f"{name}_x"], values[f"{name}_y"] = point
-    if face.age is not None:
+    if face.quality is not None:
+        values |= {f"quality_{name}": getattr(face.quality, name) for name in QUALITY}
+    if columns.smoothed and face.smoothed is not None:
+        answers = _answers(face.smoothed, columns)
+        values |= {f"{SMOOTHED}{name}": value for name, value in answers.items()}
+    return values
+
+
+def _answers(asked: Face | Smoothed, columns: TableColumns) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if asked.age is not None:
         values |= {
-            "age_years": face.age.years,
-            "age_low": face.age.low,
-            "age_high": face.age.high,
-            "age_group": face.age.group,
-            **_probabilities("age_group", face.age.groups),
+            "age_years": asked.age.years,
+            "age_low": asked.age.low,
+            "age_high": asked.age.high,
+            "age_group": asked.age.group,
+            **_probabilities("age_group", asked.age.groups),
         }
-    for head, answer in (("gender", face.gender), ("emotion", face.emotion)):
+        if columns.age_distribution:
+            values["age_distribution"] = asked.age.distribution
+    for head, answer in (("gender", asked.gender), ("emotion", asked.emotion)):
         if answer is not None:
             values[head], values[f"{head}_probability"] = answer.best, answer.probability
             values |= _probabilities(head, answer)
-    if face.quality is not None:
-        values |= {f"quality_{name}": getattr(face.quality, name) for name in QUALITY}
     return values
 
 

@@ -2,12 +2,13 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 
 from mien.errors import OutputError
 from mien.interfaces import Frame
-from mien.results import Age, Box, Distribution, Face, FrameResult
+from mien.results import Age, Box, Distribution, Face, FrameResult, Smoothed
 from mien.rows import TableColumns
 from mien.sinks import open_sink, sinks
 
@@ -58,15 +59,37 @@ def flat(rows):
 def read_parquet(path):
     from pyarrow.parquet import read_table
 
-    return flat(read_table(path).to_pylist())
+    return read_table(path).to_pylist()
 
 
-READERS = {
-    ".jsonl": lambda path: nested(map(json.loads, path.read_text("utf-8").splitlines())),
-    ".json": lambda path: nested(json.loads(path.read_text("utf-8"))),
-    ".csv": lambda path: flat(csv.DictReader(path.read_text("utf-8").splitlines())),
+NESTED = {
+    ".jsonl": lambda path: list(map(json.loads, path.read_text("utf-8").splitlines())),
+    ".json": lambda path: json.loads(path.read_text("utf-8")),
+}
+FLAT = {
+    ".csv": lambda path: list(csv.DictReader(path.read_text("utf-8").splitlines())),
     ".parquet": read_parquet,
 }
+
+
+def read(path):
+    """Source, error and ages of every image."""
+    if path.suffix in NESTED:
+        return nested(NESTED[path.suffix](path))
+    return flat(FLAT[path.suffix](path))
+
+
+def read_smoothed(path):
+    """Smoothed age and gender of every face."""
+    if path.suffix in NESTED:
+        faces = [face for item in NESTED[path.suffix](path) for face in item["faces"]]
+        answers = [face["smoothed"] for face in faces]
+        return [
+            answer and (answer["age"]["years"], answer["gender"]["label"]) for answer in answers
+        ]
+    rows = FLAT[path.suffix](path)
+    pairs = [(row["smoothed_age_years"], row["smoothed_gender"]) for row in rows]
+    return [(float(years), gender) if gender else None for years, gender in pairs]
 
 
 def write(path, results):
@@ -77,16 +100,24 @@ def write(path, results):
 
 def test_nothing_is_lost(path):
     write(path, RESULTS)
-    assert READERS[path.suffix](path) == [
+    assert read(path) == [
         ("three.jpg", None, [31.5, 31.5, 31.5]),
         ("empty wall.jpg", None, []),
         ("broken.jpg", "the file is empty", []),
     ]
 
 
+def test_smoothed_answers_are_kept_when_asked_for(path):
+    smoothed = Smoothed(age=replace(FACE.age, years=33.5), gender=FACE.gender)
+    faces = (replace(FACE, smoothed=smoothed, track_id=4), replace(FACE, track_id=5))
+    with open_sink(path, columns=TableColumns(smoothed=True)) as sink:
+        sink.write(FRAME, FrameResult(source="a.mp4", index=3, time_s=0.1, faces=faces))
+    assert read_smoothed(path) == [(33.5, "male"), None]
+
+
 def test_no_results_give_a_valid_file(path):
     write(path, [])
-    assert READERS[path.suffix](path) == []
+    assert read(path) == []
 
 
 def test_the_file_appears_when_it_is_whole(path):
@@ -104,7 +135,7 @@ def test_ctrl_c_leaves_a_valid_file(path):
 
     with pytest.raises(KeyboardInterrupt):
         work()
-    assert READERS[path.suffix](path) == [("three.jpg", None, [31.5, 31.5, 31.5])]
+    assert read(path) == [("three.jpg", None, [31.5, 31.5, 31.5])]
 
 
 def test_a_missing_folder_is_one_clear_line(path):

@@ -1,11 +1,23 @@
 """One row a face, fixed columns, and nothing lost."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.errors import ConfigError
-from mien.results import Age, Box, Distribution, Face, FrameResult, Landmarks, Point, Quality
+from mien.results import (
+    Age,
+    Box,
+    Distribution,
+    Face,
+    FrameResult,
+    Landmarks,
+    Point,
+    Quality,
+    Smoothed,
+)
 from mien.rows import EMOTIONS, TableColumns, flat_rows
 
 SMALL = TableColumns(emotions=("calm", "joy"), age_groups=("0-59", "60+"))
@@ -28,6 +40,15 @@ FULL = Face(
     emotion=Distribution(("calm", "joy"), (0.125, 0.875)),
     quality=Quality(size_px=28.5, sharpness=100.0, yaw_deg=-3.0),
     track_id=7,
+)
+
+TRACKED = replace(
+    FULL,
+    smoothed=Smoothed(
+        age=replace(AGE, years=33.0, low=30.5, high=36.0, distribution=(0.0,) * 100 + (1.0,)),
+        gender=Distribution(("female", "male"), (0.0, 1.0)),
+        emotion=Distribution(("calm", "joy"), (0.5, 0.5)),
+    ),
 )
 
 
@@ -125,6 +146,66 @@ def test_the_age_distribution_only_when_asked_for():
     assert "age_distribution" not in flat_rows(result, SMALL)[0]
 
 
+def test_smoothed_answers_by_hand():
+    columns = replace(SMALL, smoothed=True)
+    (row,) = flat_rows(FrameResult(source="a", faces=(TRACKED,)), columns)
+    smoothed = {
+        "smoothed_age_years": 33.0,
+        "smoothed_age_low": 30.5,
+        "smoothed_age_high": 36.0,
+        "smoothed_age_group": "0-59",
+        "smoothed_age_group_0-59": 0.75,
+        "smoothed_age_group_60+": 0.25,
+        "smoothed_gender": "male",
+        "smoothed_gender_probability": 1.0,
+        "smoothed_gender_female": 0.0,
+        "smoothed_gender_male": 1.0,
+        "smoothed_emotion": "calm",
+        "smoothed_emotion_probability": 0.5,
+        "smoothed_emotion_calm": 0.5,
+        "smoothed_emotion_joy": 0.5,
+    }
+    assert {name: row[name] for name in row if name.startswith("smoothed")} == smoothed
+    (plain,) = flat_rows(FrameResult(source="a", faces=(FULL,)), SMALL)
+    assert {name: row[name] for name in row if name not in smoothed} == plain
+
+
+def test_smoothed_columns_stand_before_the_track():
+    names = replace(SMALL, smoothed=True).names
+    smoothed = [name for name in names if name.startswith("smoothed")]
+    assert names == (*SMALL.names[:-2], *smoothed, "track_id", "skipped")
+    assert "smoothed_age_distribution" not in names
+
+
+def test_smoothed_columns_of_a_face_without_smoothed_answers_are_empty():
+    columns = replace(SMALL, smoothed=True, age_distribution=True)
+    (row,) = flat_rows(FrameResult(source="a", faces=(FULL,)), columns)
+    assert tuple(row) == columns.names
+    assert {row[name] for name in row if name.startswith("smoothed")} == {None}
+    assert row["age_years"] == 31.5
+
+
+def test_a_skipped_face_keeps_its_smoothed_answers():
+    face = Face(box=FULL.box, score=0.5, smoothed=TRACKED.smoothed, skipped="blurred")
+    (row,) = flat_rows(FrameResult(source="a", faces=(face,)), replace(SMALL, smoothed=True))
+    assert (row["age_years"], row["smoothed_age_years"], row["skipped"]) == (None, 33.0, "blurred")
+
+
+def test_both_age_distributions():
+    columns = replace(SMALL, smoothed=True, age_distribution=True)
+    (row,) = flat_rows(FrameResult(source="a", faces=(TRACKED,)), columns)
+    assert columns.names[-2:] == ("age_distribution", "smoothed_age_distribution")
+    assert row["age_distribution"] == AGE.distribution
+    assert row["smoothed_age_distribution"] == (0.0,) * 100 + (1.0,)
+
+
+def test_a_smoothed_label_without_a_column_is_an_error():
+    smoothed = Smoothed(gender=Distribution(("female", "other"), (0.25, 0.75)))
+    result = FrameResult(source="a", faces=(replace(FULL, smoothed=smoothed),))
+    with pytest.raises(ConfigError, match="no column 'smoothed_gender_other'"):
+        flat_rows(result, replace(SMALL, smoothed=True))
+
+
 def test_a_label_without_a_column_is_an_error():
     face = Face(box=FULL.box, score=0.5, emotion=Distribution(("calm", "bored"), (0.25, 0.75)))
     with pytest.raises(ConfigError, match="no column 'emotion_bored'"):
@@ -150,6 +231,13 @@ def test_columns_of_known_results():
     assert columns.emotions == ("calm", "joy")
     assert columns.age_groups == ("0-59", "60+")
     assert columns.age_distribution
+    assert not columns.smoothed
+
+
+def test_columns_of_known_results_with_smoothed_answers():
+    hidden = Face(box=FULL.box, score=0.5, smoothed=TRACKED.smoothed, skipped="blurred")
+    columns = TableColumns.from_results([FrameResult(source="a", faces=(hidden,))])
+    assert columns == replace(SMALL, smoothed=True)
 
 
 def test_columns_of_results_without_answers_are_the_defaults():

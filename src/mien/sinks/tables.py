@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, TextIO
 
@@ -114,10 +115,7 @@ class CsvSink(TextSink):
 
     def __init__(self, path: Path, columns: TableColumns | None = None) -> None:
         super().__init__(PartFile(path))
-        wanted = columns or TableColumns()
-        self._columns = TableColumns(
-            emotions=wanted.emotions, genders=wanted.genders, age_groups=wanted.age_groups
-        )
+        self._columns = replace(columns or TableColumns(), age_distribution=False)
         self._start(_csv_bytes([self._columns.names]))
 
     def _encode(self, result: FrameResult) -> bytes:

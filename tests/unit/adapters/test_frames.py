@@ -2,12 +2,13 @@
 
 import math
 import sys
+from dataclasses import replace
 
 import pytest
 
 from mien.adapters import to_pandas, to_polars
 from mien.errors import MissingExtraError
-from mien.results import Age, Box, Distribution, Face, FrameResult
+from mien.results import Age, Box, Distribution, Face, FrameResult, Smoothed
 from mien.rows import TableColumns, flat_rows
 
 AGE = Age(
@@ -93,6 +94,18 @@ def test_the_age_distribution_is_one_column(convert):
     frame = convert(RESULTS, age_distribution=True)
     assert list(frame["age_distribution"][0]) == list(AGE.distribution)
     assert frame["age_distribution"][1] is None
+
+
+def test_smoothed_answers_bring_their_columns(convert):
+    smoothed = Smoothed(age=replace(AGE, years=33.25))
+    tracked = FrameResult(source="a.mp4", faces=(replace(FULL, smoothed=smoothed), FULL))
+    assert not [name for name in convert(RESULTS).columns if name.startswith("smoothed")]
+    frame = convert([*RESULTS, tracked], age_distribution=True)
+    assert tuple(frame.columns) == replace(COLUMNS, smoothed=True, age_distribution=True).names
+    rows = records(frame)
+    assert [row["smoothed_age_years"] for row in rows] == [None] * 4 + [33.25, None]
+    assert [row["smoothed_gender"] for row in rows] == [None] * 6
+    assert list(frame["smoothed_age_distribution"][4]) == list(AGE.distribution)
 
 
 def test_types_of_pandas():
