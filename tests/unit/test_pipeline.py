@@ -287,7 +287,7 @@ def test_images_without_faces_do_not_wait_for_ever(make):
 
 
 def test_large_pictures_do_not_pile_up(make, monkeypatch):
-    monkeypatch.setattr("mien.pipeline.MAX_HELD_BYTES", 3 * picture(0).nbytes)
+    monkeypatch.setattr("mien.pipeline.analyzer.MAX_HELD_BYTES", 3 * picture(0).nbytes)
     calls = record_calls(analyzer := make(batch_size=100))
     list(analyzer.run(items(9)))
     assert calls == [1, 4, 4]  # more than three pictures are too many

@@ -13,9 +13,10 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from mien.align import AlignSpec, align_faces
 from mien.attributes import OnnxAttributeModel, decoders, measure_quality, reason_to_skip
@@ -31,6 +32,10 @@ MAX_HELD_BYTES = 128 * 1024 * 1024
 """Pixels that wait for a full batch; more than this and the batch is run as it is."""
 
 
+Probabilities: TypeAlias = dict[str, npt.NDArray[np.float64]]
+"""Probabilities ``(n, labels)`` by head."""
+
+
 class Loadable(Protocol):
     """Something that becomes a frame when a worker has time for it."""
 
@@ -40,8 +45,15 @@ class Loadable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    """One image whose faces are found and cut, waiting for the network."""
+class Prepared:
+    """One image whose faces are found and cut, waiting for the network.
+
+    Attributes:
+        frame: Where it comes from.
+        size: Width and height in pixels.
+        faces: What is known without the network.
+        chips: One a face, ``(size, size, 3)``; ``None`` for faces that are skipped.
+    """
 
     frame: Frame
     size: tuple[int, int]
@@ -50,7 +62,20 @@ class _Prepared:
 
     @property
     def held_bytes(self) -> int:
+        """Bytes of the pixels that it holds."""
         return 0 if self.frame.image is None else self.frame.image.nbytes
+
+    def result(self, faces: tuple[Face, ...]) -> FrameResult:
+        """What is handed to the user when `faces` have their answers."""
+        return FrameResult(
+            source=self.frame.source,
+            index=self.frame.index,
+            time_s=self.frame.time_s,
+            width=self.size[0],
+            height=self.size[1],
+            faces=faces,
+            error=self.frame.error,
+        )
 
 
 class Analyzer:
@@ -133,7 +158,7 @@ class Analyzer:
             items: Read lazily, a few ahead of the answers.
             keep_images: Hand the pixels on in the frame; without it they are dropped early.
         """
-        group: list[_Prepared] = []
+        group: list[Prepared] = []
         first = True
         # Closed by name: a caller who stops early must not wait for the garbage collector.
         with closing(self._prepared(items, keep_images)) as stream:
@@ -146,7 +171,7 @@ class Analyzer:
                     group = []
         yield from self._answer(group)
 
-    def _is_full(self, group: Sequence[_Prepared]) -> bool:
+    def _is_full(self, group: Sequence[Prepared]) -> bool:
         faces = sum(len(prepared.faces) for prepared in group)
         held = sum(prepared.held_bytes for prepared in group)
         return (
@@ -155,13 +180,13 @@ class Analyzer:
             or held > MAX_HELD_BYTES
         )
 
-    def _prepared(self, items: Iterable[Loadable], keep_images: bool) -> Generator[_Prepared]:
+    def _prepared(self, items: Iterable[Loadable], keep_images: bool) -> Generator[Prepared]:
         """Load, detect and align in worker threads; a bounded number is under way."""
         if self._threads == 1:
             # One thread means one: handing over to a worker would only cost time.
             yield from (self._prepare(item, keep_images) for item in items)
             return
-        waiting: deque[Future[_Prepared]] = deque()
+        waiting: deque[Future[Prepared]] = deque()
         source = iter(items)
         with ThreadPoolExecutor(self._threads, thread_name_prefix="mien") as pool:
             try:
@@ -176,24 +201,30 @@ class Analyzer:
                 for future in waiting:
                     future.cancel()
 
-    def _prepare(self, item: Loadable, keep_images: bool) -> _Prepared:
+    def _prepare(self, item: Loadable, keep_images: bool) -> Prepared:
         frame = item.load()
         if frame.image is None:
-            return _Prepared(frame, (0, 0), (), ())
-        image = frame.image
+            return Prepared(frame, (0, 0), (), ())
         known = frame.detections
-        found = self.detector.detect([image])[0] if known is None else list(known)
+        found = self.detector.detect([frame.image])[0] if known is None else list(known)
         found.sort(key=lambda face: -face.box.width * face.box.height)
         if self.config.faces == "largest":
             found = found[:1]
-        faces, chips = [], []
-        for detection in found:
-            face, chip = self._cut(image, detection)
-            faces.append(face)
-            chips.append(chip)
-        size = (image.shape[1], image.shape[0])
-        kept = frame if keep_images else replace(frame, image=None)
-        return _Prepared(kept, size, tuple(faces), tuple(chips))
+        return self.cut(frame, found, keep_image=keep_images)
+
+    def cut(self, frame: Frame, found: Sequence[Detection], *, keep_image: bool = True) -> Prepared:
+        """Cut the chips of faces whose places in `frame` are known.
+
+        Args:
+            frame: With pixels.
+            found: Faces in it.
+            keep_image: Hand the pixels on.
+        """
+        assert frame.image is not None  # whoever found faces has seen it
+        pairs = [self._cut(frame.image, detection) for detection in found]
+        size = (frame.image.shape[1], frame.image.shape[0])
+        kept = frame if keep_image else replace(frame, image=None)
+        return Prepared(kept, size, tuple(f for f, _ in pairs), tuple(c for _, c in pairs))
 
     def _cut(self, image: Image, detection: Detection) -> tuple[Face, Image | None]:
         """The face as far as the detector knows it, and its chip unless it is skipped."""
@@ -212,7 +243,7 @@ class Analyzer:
         )
         return face, (chip if reason is None else None)
 
-    def _answer(self, group: Sequence[_Prepared]) -> Iterator[tuple[Frame, FrameResult]]:
+    def _answer(self, group: Sequence[Prepared]) -> Iterator[tuple[Frame, FrameResult]]:
         """One forward pass for all faces of the group (more when there are very many)."""
         chips = [chip for prepared in group for chip in prepared.chips if chip is not None]
         answers: list[dict[str, Any]] = []
@@ -224,32 +255,25 @@ class Analyzer:
                 face if chip is None else replace(face, **next(rest))
                 for face, chip in zip(prepared.faces, prepared.chips, strict=True)
             )
-            frame = prepared.frame
-            yield (
-                frame,
-                FrameResult(
-                    source=frame.source,
-                    index=frame.index,
-                    time_s=frame.time_s,
-                    width=prepared.size[0],
-                    height=prepared.size[1],
-                    faces=faces,
-                    error=frame.error,
-                ),
-            )
+            yield prepared.frame, prepared.result(faces)
 
     def _decode(self, chips: Image) -> list[dict[str, Any]]:
         """Answers for chips ``(n, size, size, 3)``, one mapping of attributes a chip."""
-        probabilities = self.model.predict(chips, self._heads)
-        columns = {
-            name: decoders[self.model.spec.heads[name].decoder](
-                values, self.model.spec.heads[name], self.config
-            )
+        return self.decode(self.probabilities(chips))
+
+    def probabilities(self, chips: Image) -> Probabilities:
+        """Calibrated probabilities ``(n, labels)`` by head, for chips ``(n, size, size, 3)``."""
+        return self.model.predict(chips, self._heads)
+
+    def decode(self, probabilities: Probabilities) -> list[dict[str, Any]]:
+        """Turn probabilities ``(n, labels)`` by head into attributes of `Face`, one row each."""
+        columns = [
+            (name, decoders[head.decoder](values, head, self.config))
             for name, values in probabilities.items()
-        }
-        return [
-            {name: values[row] for name, values in columns.items()} for row in range(len(chips))
+            for head in [self.model.spec.heads[name]]
         ]
+        rows = len(columns[0][1]) if columns else 0
+        return [{name: values[row] for name, values in columns} for row in range(rows)]
 
 
 def analyze(source: Any, *, colour: Colour = "RGB", **settings: Any) -> list[FrameResult]:
