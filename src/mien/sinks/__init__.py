@@ -6,6 +6,8 @@ from mien.sinks.console import ConsoleSink
 from mien.sinks.draw import draw_faces
 from mien.sinks.opening import MultiSink, open_sink, open_sinks
 from mien.sinks.parquet import ParquetSink
+from mien.sinks.people import PeopleSink
+from mien.sinks.people_console import print_people
 from mien.sinks.pictures import ImageSink
 from mien.sinks.tables import CsvSink, JsonLinesSink, JsonSink
 
@@ -18,9 +20,11 @@ __all__ = [
     "JsonSink",
     "MultiSink",
     "ParquetSink",
+    "PeopleSink",
     "blur_faces",
     "draw_faces",
     "open_sink",
     "open_sinks",
+    "print_people",
     "sinks",
 ]

@@ -1,0 +1,1 @@
+"""One HTML page about the people of a table that `mien analyze` wrote."""
