@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 from pathlib import Path
 from typing import TextIO
 from uuid import uuid4
@@ -55,20 +56,13 @@ class PartFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        target = Path(os.path.realpath(path))
         try:
-            if target.is_dir():
-                raise IsADirectoryError(errno.EISDIR, "is a folder")
-            if target.exists() and not target.is_file():
-                raise OutputError(f"{path}: is a device or a pipe, not a file. Use '-' instead.")
-            # Random, for two runs may write to the same name; short, for names have a limit.
-            self.part = target.with_name(f".{target.name[:40]}.{uuid4().hex[:8]}.part")
+            self._target, self.part = _target_and_part(path)
             self._raw = self.part.open("xb", buffering=0)
         except OutputError:
             raise
         except OSError as error:
             raise output_error(path, error) from error
-        self._target = target
         self._end = 0
         self.rows = 0
 
@@ -115,16 +109,70 @@ class PartFile:
             self._raw.close()
             self.part.replace(self._target)
         except OSError as error:
-            raise OutputError(
-                f"{self.path}: cannot be replaced: {error.strerror or error}. "
-                f"The results are in {self.part}."
-            ) from error
+            raise _not_replaced(self.path, self.part, error) from error
 
     def discard(self) -> None:
         """Throw away what was written; a file that had the final name before stays."""
         with contextlib.suppress(OSError):
             self._raw.close()
             self.part.unlink(missing_ok=True)
+
+
+class PartFolder:
+    """A folder ``.<name>.<random>.part`` for a file that must not stand alone while it grows.
+
+    Args:
+        path: The final name, as for `PartFile`.
+
+    Attributes:
+        part: The folder; what it holds is for the caller to say.
+
+    Raises:
+        OutputError: The folder cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._target, self.part = _target_and_part(path)
+            self.part.mkdir()
+        except OutputError:
+            raise
+        except OSError as error:
+            raise output_error(path, error) from error
+
+    def commit(self, file: Path) -> None:
+        """Give a complete file of the folder the final name and remove the rest.
+
+        Raises:
+            OutputError: That fails; the message says where the data are.
+        """
+        try:
+            file.replace(self._target)
+        except OSError as error:
+            raise _not_replaced(self.path, file, error) from error
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the folder; a file that had the final name before stays."""
+        shutil.rmtree(self.part, ignore_errors=True)
+
+
+def _target_and_part(path: Path) -> tuple[Path, Path]:
+    """The file that `path` names, and the temporary name beside it."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder")
+    if target.exists() and not target.is_file():
+        raise OutputError(f"{path}: is a device or a pipe, not a file. Use '-' instead.")
+    # Random, for two runs may write to the same name; short, for names have a limit.
+    return target, target.with_name(f".{target.name[:40]}.{uuid4().hex[:8]}.part")
+
+
+def _not_replaced(path: Path, part: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{path}: cannot be replaced: {error.strerror or error}. The results are in {part}."
+    )
 
 
 class StreamFile:

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,12 +14,23 @@ from hypothesis import strategies as st
 
 from mien.errors import ConfigError, MissingExtraError, OutputError
 from mien.interfaces import Frame
-from mien.results import Age, Box, Distribution, Face, FrameResult, Landmarks, Point, Quality
+from mien.results import (
+    Age,
+    Box,
+    Distribution,
+    Face,
+    FrameResult,
+    Landmarks,
+    Point,
+    Quality,
+    Smoothed,
+)
 from mien.rows import TableColumns, flat_rows
 from mien.sinks import CsvSink, JsonLinesSink, JsonSink, ParquetSink, parquet
 
 FRAME = Frame(source="unused")
 COLUMNS = TableColumns()
+TRACKED = TableColumns(smoothed=True)
 RESULT = FrameResult(
     source="a.jpg",
     width=64,
@@ -71,6 +83,8 @@ faces = st.builds(
     quality=st.none()
     | st.builds(Quality, size_px=any_float, sharpness=any_float, yaw_deg=st.none() | any_float),
     track_id=st.none() | st.integers(0, 2**40),
+    smoothed=st.none()
+    | st.builds(Smoothed, age=st.none() | ages, gender=distributions(COLUMNS.genders)),
     skipped=st.none() | texts,
 )
 results = st.builds(
@@ -154,9 +168,9 @@ def test_json_round_trip(tmp_path, items):
 @given(items=st.lists(results, max_size=3))
 def test_csv_round_trip(tmp_path, items):
     path = tmp_path / "a.csv"
-    write(CsvSink(path), items)
-    expected = [row for item in items for row in flat_rows(item, COLUMNS)]
-    assert same(read_csv(path), expected)
+    write(CsvSink(path, TRACKED), items)
+    expected = [row for item in items for row in flat_rows(item, TRACKED)]
+    assert same(read_csv(path, TRACKED), expected)
 
 
 @round_trip
@@ -165,8 +179,8 @@ def test_parquet_round_trip(tmp_path, items):
     import pyarrow.parquet
 
     path = tmp_path / "a.parquet"
-    write(ParquetSink(path), items)
-    columns = TableColumns(age_distribution=True)
+    write(ParquetSink(path, TRACKED), items)
+    columns = replace(TRACKED, age_distribution=True)
     expected = [row for item in items for row in flat_rows(item, columns)]
     assert same(pyarrow.parquet.read_table(path).to_pylist(), expected)
 
