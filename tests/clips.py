@@ -163,6 +163,7 @@ def write_clip(
     cut_s: float | None = None,
     audio: bool = False,
     codec: str = "libx264",
+    key_every: int | None = None,
 ) -> list[list[tuple[float, float, float, float] | None]]:
     """Encode a clip with exact time stamps (any, so variable frame rates too).
 
@@ -175,6 +176,7 @@ def write_clip(
         cut_s: From then on the background is another one.
         audio: Add a sine of 440 Hz (AAC) as long as the clip.
         codec: Video encoder.
+        key_every: Frames from one key frame to the next; ``None`` leaves it to the encoder.
 
     Returns:
         Of every frame the face box of every actor.
@@ -186,6 +188,8 @@ def write_clip(
         video = container.add_stream(codec, rate=Fraction(rate))
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         video.time_base = video.codec_context.time_base = Fraction(1, 90_000)
+        if key_every is not None:
+            video.gop_size = key_every
         sound = container.add_stream("aac", rate=44_100) if audio else None
         for image, boxes in frames(scene, times, size=size, cut_s=cut_s):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")

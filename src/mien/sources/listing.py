@@ -1,11 +1,11 @@
-"""Which image files lie in a folder or match a pattern: names only, nothing is opened."""
+"""Which images or clips lie in a folder or match a pattern: names only, nothing is opened."""
 
 from __future__ import annotations
 
 import glob
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,14 @@ IMAGE_ENDINGS = frozenset(
     }
 )  # fmt: skip
 """Files in folders count as images when their name ends so, in any case of letters."""
+
+VIDEO_ENDINGS = frozenset(
+    {
+        ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts",
+        ".wmv", ".flv", ".3gp", ".ogv",
+    }
+)  # fmt: skip
+"""Files in folders count as clips when their name ends so, in any case of letters."""
 
 SEPARATORS = (os.sep, os.altsep or os.sep)
 WILDCARDS = frozenset("*?[")
@@ -52,7 +60,18 @@ def has_image_ending(name: str) -> bool:
     return Path(name).suffix.lower() in IMAGE_ENDINGS
 
 
-def list_folder(folder: str, tally: Tally, *, recursive: bool) -> Iterator[Listed]:
+def has_video_ending(name: str) -> bool:
+    """Whether a file of this name is taken for a clip when found in a folder."""
+    return Path(name).suffix.lower() in VIDEO_ENDINGS
+
+
+def list_folder(
+    folder: str,
+    tally: Tally,
+    *,
+    recursive: bool,
+    is_wanted: Callable[[str], bool] = has_image_ending,
+) -> Iterator[Listed]:
     """Find the image files of a folder, sorted by path.
 
     Hidden files and folders (leading dot) are passed over. Links to folders are followed, but no
@@ -63,6 +82,7 @@ def list_folder(folder: str, tally: Tally, *, recursive: bool) -> Iterator[Liste
         folder: Path of the folder.
         tally: Is counted up on the way.
         recursive: Also look into the folders below.
+        is_wanted: Whether a file is handed out, by its name.
     """
     seen: set[tuple[int, int]] = set()
     levels: list[tuple[str, Iterator[str]]] = []  # what is left of every folder on the way down
@@ -70,7 +90,8 @@ def list_folder(folder: str, tally: Tally, *, recursive: bool) -> Iterator[Liste
     while enter or levels:
         if enter:
             try:
-                levels.append((enter, iter(_names(enter, seen, tally, recursive=recursive))))
+                found = _names(enter, seen, tally, recursive=recursive, is_wanted=is_wanted)
+                levels.append((enter, iter(found)))
             except OSError as error:
                 yield Listed(enter.rstrip(os.sep) or enter, error)
             enter = None
@@ -86,8 +107,15 @@ def list_folder(folder: str, tally: Tally, *, recursive: bool) -> Iterator[Liste
             yield Listed(parent + name)
 
 
-def _names(folder: str, seen: set[tuple[int, int]], tally: Tally, *, recursive: bool) -> list[str]:
-    """Sorted names of the image files and, marked, of the folders in one folder."""
+def _names(
+    folder: str,
+    seen: set[tuple[int, int]],
+    tally: Tally,
+    *,
+    recursive: bool,
+    is_wanted: Callable[[str], bool],
+) -> list[str]:
+    """Sorted names of the wanted files and, marked, of the folders in one folder."""
     status = Path(folder).stat()
     identity = (status.st_dev, status.st_ino)
     if identity in seen:
@@ -101,7 +129,7 @@ def _names(folder: str, seen: set[tuple[int, int]], tally: Tally, *, recursive: 
             if _is_folder(entry):
                 if recursive:
                     names.append(entry.name + os.sep)
-            elif has_image_ending(entry.name) and _is_readable_kind(entry):
+            elif is_wanted(entry.name) and _is_readable_kind(entry):
                 names.append(entry.name)
             else:
                 tally.skipped += 1
