@@ -20,6 +20,9 @@ sinks: Registry[Callable[[Path, TableColumns], Sink]] = Registry("output format"
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 """Endings of the pictures that can be written."""
 
+CLIP_ENDINGS = (".mp4", ".m4v", ".mov", ".mkv")
+"""Endings of the clips that can be written."""
+
 
 class FileSink(ABC):
     """Base of the sinks that write one file.

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from mien.interfaces import Image
 from mien.results import Face, FrameResult
-from mien.sinks.labels import (
-    SMALLEST_PX,
-    STEP,
-    face_lines,
-    font,
-    layouts,
-    oversampling,
-    text_width,
+from mien.sinks.labels import SMALLEST_PX, STEP, answers, face_lines, layouts
+from mien.sinks.layout import Place, Rect, Scene, Sizes, place_labels
+from mien.sinks.panels import (
+    PANEL,
+    Colour,
+    Label,
+    SetLine,
+    draw_panel,
+    line_ink,
+    padding,
+    panel_size,
 )
-from mien.sinks.layout import Place, Rect, Scene, place_labels
 
-Colour = tuple[int, int, int]
+Placer = Callable[[Scene, Sequence[int], Sizes, int], Sequence[Place | None]]
+"""Finds places for labels, see `mien.sinks.layout.place_labels`."""
 
 PALETTE: tuple[Colour, ...] = (
     (86, 180, 233),
@@ -40,18 +42,6 @@ Okabe and Ito, "Color Universal Design", 2008.
 """
 
 GREY: Colour = (170, 170, 170)
-PANEL: Colour = (20, 22, 27)
-TEXT: Colour = (255, 255, 255)
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A panel of text in its place."""
-
-    rect: Rect
-    lines: list[str]
-    size_px: int
-    clear: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +54,18 @@ class Mark:
     line_px: int
     type_px: int
 
+    @property
+    def is_skipped(self) -> bool:
+        """Whether nothing is known about the face."""
+        return answers(self.face) is None
+
 
 def draw_faces(image: Image, result: FrameResult) -> Image:
     """Draw a box around every face, and beside it what is known about the face.
 
     Every face has its own colour, which its label repeats. Faces without attributes have a thin
-    grey box and the reason; where there is no room for the reason it is left out.
+    grey box and the reason; where there is no room for the reason it is left out. For the frames
+    of a clip, `mien.sinks.painter.Painter` does the same with labels that keep still.
 
     Args:
         image: RGB ``uint8``, shape ``(height, width, 3)``; it is not changed.
@@ -78,10 +74,26 @@ def draw_faces(image: Image, result: FrameResult) -> Image:
     Returns:
         A new image of the same shape.
     """
-    canvas = np.ascontiguousarray(image).copy()
     picture = (image.shape[1], image.shape[0])
-    marks = [mark for mark in lay_out(result.faces, picture) if not mark.box.is_empty]
-    labels = label_marks(picture, marks)
+    marks = lay_out(result.faces, picture)
+    return paint(image, marks, label_marks(picture, marks))
+
+
+def paint(
+    image: Image,
+    marks: Sequence[Mark],
+    labels: Sequence[Label | None],
+    set_line: SetLine = line_ink,
+) -> Image:
+    """Draw boxes and labels that have their places; `image` is not changed.
+
+    Args:
+        image: RGB ``uint8``, shape ``(height, width, 3)``.
+        marks: The faces.
+        labels: One entry a face.
+        set_line: Turns a line of text into ink; see `line_ink`.
+    """
+    canvas = np.ascontiguousarray(image).copy()
     pairs = list(zip(marks, labels, strict=True))
     # Lines to labels first, below everything else that they may have to cross.
     for mark, label in pairs:
@@ -91,7 +103,7 @@ def draw_faces(image: Image, result: FrameResult) -> Image:
         _draw_box(canvas, mark)
     for mark, label in pairs:
         if label is not None:
-            _draw_panel(canvas, label, mark.colour)
+            draw_panel(canvas, label, mark.colour, set_line)
     return canvas
 
 
@@ -103,22 +115,31 @@ def lay_out(faces: Sequence[Face], picture: tuple[int, int]) -> list[Mark]:
     for number, face in enumerate(faces):
         box = Rect.around(face.box, picture)
         line = max(1, min(round(long_side / 350), round(face.box.width / 16)))
-        if face.skipped is None:
+        if answers(face) is not None:
             key = number if face.track_id is None else face.track_id
             colour = PALETTE[key % len(PALETTE)]
             size = min(max(smallest, 0.11 * face.box.width), 1.7 * smallest)
             marks.append(Mark(face, box, colour, max(2, line), round(size)))
         else:
             marks.append(Mark(face, box, GREY, max(1, line // 2), max(10, round(0.8 * smallest))))
-    return sorted(marks, key=lambda mark: mark.face.skipped is not None)
+    marks = [mark for mark in marks if not mark.box.is_empty]
+    return sorted(marks, key=lambda mark: mark.is_skipped)
 
 
-def label_marks(picture: tuple[int, int], marks: Sequence[Mark]) -> list[Label | None]:
-    """Find a place for every label; see `mien.sinks.layout.place_labels`.
+def label_marks(
+    picture: tuple[int, int],
+    marks: Sequence[Mark],
+    *,
+    say: Callable[[Face], list[str]] = face_lines,
+    place: Placer = place_labels,
+) -> list[Label | None]:
+    """Find a place for every label.
 
     Args:
         picture: Width and height in pixels.
         marks: The faces, most important first.
+        say: The lines of a label.
+        place: Finds the places; see `mien.sinks.layout.place_labels`.
 
     Returns:
         One entry a face; ``None`` where there is nothing to say or no room to say it.
@@ -126,15 +147,15 @@ def label_marks(picture: tuple[int, int], marks: Sequence[Mark]) -> list[Label |
     if not marks:
         return []
     boxes = [Rect.around(mark.face.box, picture, margin=_frame_px(mark)) for mark in marks]
-    lines = [face_lines(mark.face) for mark in marks]
+    lines = [say(mark.face) for mark in marks]
 
     def options(face: int, step: int) -> list[tuple[int, list[str]]]:
         size = max(SMALLEST_PX, round(marks[face].type_px * STEP**step))
-        left, right, _ = _padding(size)
+        left, right, _ = padding(size)
         return [(size, way) for way in layouts(lines[face], size, picture[0] - left - right)]
 
     def sizes(face: int, step: int) -> list[tuple[int, int]]:
-        return [_panel_size(way, size) for size, way in options(face, step)]
+        return [panel_size(way, size) for size, way in options(face, step)]
 
     largest = max(mark.type_px for mark in marks)
     steps = 1 + max(0, math.ceil(math.log(SMALLEST_PX / largest, STEP)))
@@ -142,14 +163,11 @@ def label_marks(picture: tuple[int, int], marks: Sequence[Mark]) -> list[Label |
     labels: list[Label | None] = [None] * len(marks)
     # Answers first: why a face was left out must not take their room, let alone cover a face.
     for is_skipped in (False, True):
-        wanted = [
-            k for k, mark in enumerate(marks) if (mark.face.skipped is not None) == is_skipped
-        ]
-        wanted = [k for k in wanted if lines[k]]
-        for k, place in zip(wanted, place_labels(scene, wanted, sizes, steps), strict=True):
-            if place is not None and not (is_skipped and _is_odd(place, boxes[k])):
-                size, chosen = options(k, place.step)[place.choice]
-                labels[k] = Label(place.rect, chosen, size, place.clear)
+        wanted = [k for k, mark in enumerate(marks) if lines[k] and mark.is_skipped == is_skipped]
+        for k, found in zip(wanted, place(scene, wanted, sizes, steps), strict=True):
+            if found is not None and not (is_skipped and _is_odd(found, boxes[k])):
+                size, chosen = options(k, found.step)[found.choice]
+                labels[k] = Label(found.rect, chosen, size, found.clear)
         scene = scene._replace(labels=[label.rect for label in labels if label is not None])
     return labels
 
@@ -168,23 +186,7 @@ def _frame_px(mark: Mark) -> int:
 def _rims_px(mark: Mark) -> tuple[int, int]:
     """Width of the dark rims inside and outside of the line."""
     rim = max(1, mark.line_px // 3)
-    return (rim if mark.face.skipped is None else 0), rim
-
-
-def _padding(type_px: int) -> tuple[int, int, int]:
-    """Pixels left of the text (with the colour bar), right of it, and above and below."""
-    bar = max(2, round(0.22 * type_px))
-    return bar + round(0.45 * type_px), round(0.5 * type_px), round(0.3 * type_px)
-
-
-def _pitch(type_px: int) -> int:
-    return round(1.25 * type_px)
-
-
-def _panel_size(lines: Sequence[str], type_px: int) -> tuple[int, int]:
-    left, right, above = _padding(type_px)
-    width = max(text_width(line, type_px) for line in lines)
-    return left + width + right, 2 * above + _pitch(type_px) * len(lines)
+    return (0 if mark.is_skipped else rim), rim
 
 
 def _draw_box(canvas: Image, mark: Mark) -> None:
@@ -215,44 +217,3 @@ def _draw_leader(canvas: Image, mark: Mark, label: Rect) -> None:
     start, end = mark.box.bridge(label)
     for width, colour in ((mark.line_px + 2, PANEL), (max(1, mark.line_px // 2), mark.colour)):
         cv2.line(canvas, start, end, colour, width, cv2.LINE_AA)
-
-
-def _draw_panel(canvas: Image, label: Label, colour: Colour) -> None:
-    """White type on a dark ground, with the colour of the face at its left end."""
-    from PIL import Image as PillowImage
-    from PIL import ImageDraw
-
-    rect, size = label.rect, label.size_px
-    shape = (rect.right - rect.left, rect.bottom - rect.top)
-    left, _, above = _padding(size)
-    times = oversampling(size)
-    mask = PillowImage.new("L", (times * shape[0], times * shape[1]))
-    pen = ImageDraw.Draw(mask)
-    for number, line in enumerate(label.lines):
-        # 0.97: the baseline that centres capitals and figures in a line of 1.25.
-        baseline = above + number * _pitch(size) + 0.97 * size
-        at = (times * left, round(times * baseline))
-        pen.text(
-            at,
-            line.replace("\N{NO-BREAK SPACE}", " "),
-            fill=255,
-            font=font(times * size),
-            anchor="ls",
-        )
-    mask = mask.reduce(times)
-    ink = np.asarray(mask, np.float32)[..., None] / np.float32(255)
-    panel = (1 - ink) * np.array(PANEL, np.float32) + ink * np.array(TEXT, np.float32)
-    panel[:, : max(2, round(0.22 * size))] = colour
-    target = canvas[rect.top : rect.bottom, rect.left : rect.right]
-    _round_corners(panel, target, round(0.25 * size))
-    target[:] = np.rint(panel).astype(np.uint8)
-
-
-def _round_corners(panel: npt.NDArray[np.float32], ground: Image, radius: int) -> None:
-    """Let the ground show through at the four corners of the panel."""
-    steps = radius - 0.5 - np.arange(radius, dtype=np.float32)
-    cover = np.clip(radius + 0.5 - np.hypot(steps[:, None], steps[None]), 0, 1)[..., None]
-    for rows, rows_back in ((slice(None, radius), 1), (slice(-radius, None), -1)):
-        for columns, columns_back in ((slice(None, radius), 1), (slice(-radius, None), -1)):
-            part = cover[::rows_back, ::columns_back]
-            panel[rows, columns] = part * panel[rows, columns] + (1 - part) * ground[rows, columns]

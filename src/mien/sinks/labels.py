@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import textwrap
 import unicodedata
+from collections.abc import MutableMapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from mien.results import Distribution, Face
+from mien.results import Distribution, Face, Smoothed
 
 if TYPE_CHECKING:
     from PIL import ImageFont
@@ -21,26 +22,62 @@ STEP = 0.78
 """From one size of type to the next smaller one."""
 
 
+CALM_YEARS = 0.8
+CALM_PERCENT = 2.0
+"""A number that was shown stays until it is off by more, so that figures do not flicker."""
+
+Shown = MutableMapping[str, int]
+"""The numbers that the label of a person shows, by what they say."""
+
+
 def percent(probability: float) -> str:
     """``"97 %"``; a model is never certain, so what rounds to 100 is ``">99 %"``."""
-    whole = round(100 * probability)
+    return _percent(round(100 * probability))
+
+
+def _percent(whole: int) -> str:
     return f"{whole}\N{NO-BREAK SPACE}%" if whole < 100 else ">99\N{NO-BREAK SPACE}%"
 
 
-def face_lines(face: Face) -> list[str]:
-    """What to say about a face, line by line; empty when nothing was asked."""
+def answers(face: Face) -> Face | Smoothed | None:
+    """What is known about a face, at best from all its frames; ``None`` when it was skipped."""
+    if face.smoothed is not None:
+        return face.smoothed
+    return face if face.skipped is None else None
+
+
+def face_lines(face: Face, shown: Shown | None = None) -> list[str]:
+    """What to say about a face, line by line; empty when nothing was asked.
+
+    Args:
+        face: In a clip, the answers of all frames of the person are preferred.
+        shown: Numbers that were shown in the frame before; they are brought up to date.
+    """
     lines = [] if face.track_id is None else [f"#{face.track_id}"]
-    if face.skipped is not None:
-        return [*lines, drawable(face.skipped)]
-    if face.age is not None:
-        low, high = round(face.age.low), round(face.age.high)
-        lines.append(f"age {round(face.age.years)} ({low}-{high})")
-    lines += [_best(answer) for answer in (face.gender, face.emotion) if answer is not None]
+    known = answers(face)
+    if known is None:
+        return [*lines, drawable(face.skipped or "")]
+    shown = {} if shown is None else shown
+    if known.age is not None:
+        age = known.age
+        for name, value in (("years", age.years), ("low", age.low), ("high", age.high)):
+            shown[name] = steady(value, shown.get(name), CALM_YEARS)
+        lines.append(f"age {shown['years']} ({shown['low']}-{shown['high']})")
+    lines += [
+        _best(answer, shown) for answer in (known.gender, known.emotion) if answer is not None
+    ]
     return lines
 
 
-def _best(answer: Distribution) -> str:
-    return f"{drawable(answer.best)} {percent(answer.probability)}"
+def _best(answer: Distribution, shown: Shown) -> str:
+    name = answer.best
+    shown[name] = steady(100 * answer.probability, shown.get(name), CALM_PERCENT)
+    return f"{drawable(name)} {_percent(shown[name])}"
+
+
+def steady(value: float, shown: int | None, slack: float) -> int:
+    """`value` in whole numbers, or what was `shown` before while that is off by `slack` at most."""
+    return round(value) if shown is None or abs(value - shown) > slack else shown
 
 
 def drawable(text: str) -> str:

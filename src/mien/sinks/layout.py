@@ -170,21 +170,30 @@ def place_beside(
 ) -> Place | None:
     """The first of `sizes` that is clear below, above, right or left of its face."""
     for choice, size in enumerate(sizes):
-        rects = _touching(scene, scene.faces[face], size)
+        rects = list(slots(scene, scene.faces[face], size).values())
         if not rects:
             continue
-        corners = np.array(rects, np.int64)
-        meets = (corners[:, None, :2] < blocks[None, :, 2:]) & (
-            blocks[None, :, :2] < corners[:, None, 2:]
-        )
-        clear = np.logical_not(np.any(np.all(meets, axis=2), axis=1))
+        clear = are_clear(rects, blocks)
         if clear.any():
             return Place(step, choice, rects[int(clear.argmax())], clear=True)
     return None
 
 
-def _touching(scene: Scene, face: Rect, size: Size) -> list[Rect]:
-    """Places that touch the face: below, above, right, left; slid along it to stay inside."""
+def are_clear(rects: Sequence[Rect], blocks: IntArray) -> npt.NDArray[np.bool_]:
+    """Which of the rectangles share no pixel with any of `blocks`, shape ``(n, 4)``."""
+    corners = np.array(rects, np.int64)
+    meets = (corners[:, None, :2] < blocks[None, :, 2:]) & (
+        blocks[None, :, :2] < corners[:, None, 2:]
+    )
+    return np.asarray(np.logical_not(np.any(np.all(meets, axis=2), axis=1)))
+
+
+def slots(scene: Scene, face: Rect, size: Size) -> dict[int, Rect]:
+    """Places that touch the face, slid along it to stay inside, by their number.
+
+    0 to 2 are below the face, 3 to 5 above, 6 to 8 right and 9 to 11 left of it; places that do
+    not fit into the picture are left out.
+    """
     (width, height), gap = scene.picture, scene.gap
     w, h = size
 
@@ -198,9 +207,11 @@ def _touching(scene: Scene, face: Rect, size: Size) -> list[Rect]:
     starts_y = (face.top, (face.top + face.bottom - h) // 2, face.bottom - h)
     corners = [(slid(x, width, w), y) for y in rows for x in starts_x]
     corners += [(x, slid(y, height, h)) for x in columns for y in starts_y]
-    return [
-        Rect(x, y, x + w, y + h) for x, y in corners if 0 <= x <= width - w and 0 <= y <= height - h
-    ]
+    return {
+        slot: Rect(x, y, x + w, y + h)
+        for slot, (x, y) in enumerate(corners)
+        if 0 <= x <= width - w and 0 <= y <= height - h
+    }
 
 
 def place_freely(scene: Scene, face: int, sizes: Sizes, steps: Sequence[int]) -> Place | None:

@@ -81,7 +81,7 @@ class ImageSink:
         if frame.image is None:
             return
         target = self._target(result)
-        if _is_same_file(target, result.source):
+        if is_same_file(target, result.source):
             raise OutputError(
                 f"{target}: is the source itself and would be replaced. Choose another folder."
             )
@@ -94,7 +94,7 @@ class ImageSink:
 
     def _target(self, result: FrameResult) -> Path:
         if self._is_folder:
-            name = _unused(picture_name(result), self._written)
+            name = unused_name(picture_name(result), self._written)
             self._written.add(name.lower())
             return self.path / name
         if self._written:
@@ -179,19 +179,24 @@ def picture_name(result: FrameResult) -> str:
 
     Frames of a video are numbered: ``clip-000012.jpg``.
     """
-    source = result.source
+    stem, ending = stem_and_ending(result.source)
+    if result.index or result.time_s is not None:
+        stem = f"{stem[:60] or 'image'}-{result.index:06d}"
+    return f"{stem[:60] or 'image'}{ending if ending.lower() in IMAGE_ENDINGS else '.jpg'}"
+
+
+def stem_and_ending(source: str) -> tuple[str, str]:
+    """Last part of a path or address, fit for the name of a file on any system, and its ending."""
     if re.match(r"[a-z]+://", source, re.IGNORECASE):
         source = urlsplit(source).path
     source = "stdin" if source == "-" else re.split(r"[/\\]", source.rstrip("/\\"))[-1]
     stem, ending = os.path.splitext(source)  # noqa: PTH122 - it need not be a path of this system
     # What Windows does not allow in names, and what no terminal should have to print.
     stem = re.sub(r'[<>:"|?*]|[^ -\U0010FFFF]|[\x7f-\x9f\ud800-\udfff]', "_", stem).strip(" .")
-    if result.index or result.time_s is not None:
-        stem = f"{stem[:60] or 'image'}-{result.index:06d}"
-    return f"{stem[:60] or 'image'}{ending if ending.lower() in IMAGE_ENDINGS else '.jpg'}"
+    return stem, ending
 
 
-def _unused(name: str, taken: set[str]) -> str:
+def unused_name(name: str, taken: set[str]) -> str:
     """`name`, or the first of ``name-2``, ``name-3``... that is not taken; case does not count."""
     stem, dot, ending = name.rpartition(".")
     number, free = 1, name
@@ -201,7 +206,8 @@ def _unused(name: str, taken: set[str]) -> str:
     return free
 
 
-def _is_same_file(target: Path, source: str) -> bool:
+def is_same_file(target: Path, source: str) -> bool:
+    """Whether `source` is a path, and one to the file `target`."""
     try:
         return target.samefile(source)
     except (OSError, ValueError):  # one is not there, or the source is no path at all

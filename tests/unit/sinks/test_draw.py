@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.results import Age, Box, Distribution, Face, FrameResult
-from mien.sinks.draw import GREY, PALETTE, PANEL, TEXT, draw_faces, label_marks, lay_out
+from mien.sinks.draw import GREY, PALETTE, draw_faces, label_marks, lay_out
 from mien.sinks.layout import Rect
+from mien.sinks.panels import PANEL, TEXT
 
 EMOTIONS = ("neutral", "happiness", "surprise")
 
