@@ -92,7 +92,8 @@ def is_endless(location: str, *, max_pixels: int) -> bool:
     except UnreadableMediaError:
         return False
     with container:
-        return container.duration is None
+        is_sized = container.size > 0 and container.format.name != "hls"  # that is the playlist's
+        return container.duration is None and not is_sized
 
 
 def read_info(container: InputContainer, stream: VideoStream, frame: av.VideoFrame) -> VideoInfo:
@@ -131,6 +132,8 @@ def reason(error: BaseException) -> str:
         return "addresses of this kind cannot be read"
     if isinstance(error, av.error.InvalidDataError):
         return "the data cannot be read"
+    if isinstance(error, EOFError):
+        return "it ends too early"
     if isinstance(error, OSError):
         return os_reason(error)
     return detail

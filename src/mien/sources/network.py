@@ -45,7 +45,7 @@ class StreamFeed:
         self.rate = self._stream.average_rate or None
         self.has_audio = bool(self._container.streams.audio)
         self._frames: Iterator[av.VideoFrame | Damage] = iter(
-            WholeFrames(self._container, self._stream, hold=False)
+            WholeFrames(self._container, self._stream, live=True)
         )
         self._convert = Converter(self._stream.sample_aspect_ratio)
 

@@ -27,6 +27,9 @@ from mien.sources.sequence import SequenceReader, is_sequence
 
 GIVE_UP_S = 60.0
 
+BROADCAST = re.compile(r"\.(ts|mts|m2ts|flv)([?#]|$)", re.IGNORECASE)
+"""Endings that broadcasts have as well as clips."""
+
 
 class VideoSource:
     """Frames of one clip, address, camera or series of numbered pictures.
@@ -81,7 +84,7 @@ class VideoSource:
         self._location = fsdecode(location)
         self.name = _printable(_without_password(self._location))
         self._reader: Reader = self._choose()
-        self._is_settled = not _may_be_endless(self._location)
+        self._is_settled = self._is_path or not _may_be_endless(self._location)
         self._running: Generator[Frame] | None = None
         self._is_closed = False
 
@@ -277,7 +280,10 @@ def _scheme(place: str) -> str:
 
 
 def _may_be_endless(place: str) -> bool:
-    return _scheme(place) in ("http", "https") and not is_video(place)
+    """Whether a web server has to be asked; most clips tell by their endings."""
+    if _scheme(place) not in ("http", "https"):
+        return False
+    return not is_video(place) or BROADCAST.search(place) is not None
 
 
 def _without_password(place: str) -> str:

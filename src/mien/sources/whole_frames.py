@@ -81,15 +81,15 @@ class WholeFrames:
     Args:
         container: Opened for reading.
         stream: Its picture track.
-        hold: Keep B-frames back until the frame behind them, which they are built on, too, has
-            turned out to be whole. Costs a few frames of delay.
+        live: Hand frames out as they come. Otherwise B-frames are held back until the frame
+            behind them, which they are built on, too, has turned out to be whole.
 
     Attributes:
         end_s: Latest end of a packet of any track so far, on the clock of the container.
     """
 
     def __init__(
-        self, container: InputContainer, stream: VideoStream, *, hold: bool = True
+        self, container: InputContainer, stream: VideoStream, *, live: bool = False
     ) -> None:
         self._container = container
         self._stream = stream
@@ -98,7 +98,7 @@ class WholeFrames:
         self._settling = True  # no whole frame since then
         self._skipped = False  # but frames that were not whole
         self._floor: int | None = None  # frames before the key frame are built on what is missing
-        self._hold = hold
+        self._is_live = live
         self._cadence = Cadence() if container.format.name == "mpegts" else None
         self._held: list[av.VideoFrame] = []
         self._sent: int | None = None  # latest time stamps, to see what got lost at the end
@@ -110,7 +110,8 @@ class WholeFrames:
         at_start = True
         for packet in self._packets():
             if isinstance(packet, Damage):
-                yield from self._decode(None)  # what is whole before it
+                if not self._is_live:  # there it would be old
+                    yield from self._decode(None)  # what is whole before it
                 self._start_anew()
                 yield packet
                 continue
@@ -164,7 +165,7 @@ class WholeFrames:
             yield Damage()
         self._settling = self._skipped = False
         self._held.append(frame)
-        if not self._hold or frame.pict_type != PictureType.B or len(self._held) > MOST_HELD:
+        if self._is_live or frame.pict_type != PictureType.B or len(self._held) > MOST_HELD:
             yield from self._release()
 
     def _release(self) -> Iterator[av.VideoFrame]:

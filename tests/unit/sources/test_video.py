@@ -16,6 +16,7 @@ from clips import Actor, background, evenly, frames, line, still, write_clip
 from mien.config import VideoConfig
 from mien.errors import ConfigError, InputError, MissingExtraError
 from mien.sources import VideoSource, is_video, list_videos, open_video
+from mien.sources.whole_frames import Cadence
 
 SIZE = (160, 96)
 ACTOR = Actor(line((50, 48, 40), (110, 48, 40), 2))
@@ -476,6 +477,41 @@ def test_a_recording_that_starts_between_key_frames_is_not_damaged(tmp_path):
     found, errors = read(path)
     assert errors == []
     assert len(found) == 45
+
+
+def test_pictures_lost_from_a_transport_stream_are_noticed(tmp_path):
+    whole, path = tmp_path / "whole.ts", tmp_path / "lost.ts"
+    write_clip(whole, [ACTOR], evenly(2), size=SIZE, key_every=15)
+    with av.open(str(whole)) as container:
+        places = [p.pos for p in container.demux(video=0) if p.size]
+    data = whole.read_bytes()
+    path.write_bytes(data[: places[34]] + data[places[38] :])  # nothing in it is damaged itself
+    by_time = {frame.time_s: frame.image for frame in read(whole)[0]}
+    found, errors = read(path, skip_broken=True)
+    assert len(errors) == 1
+    assert errors[0].endswith("and 1.50 s: nothing there can be decoded")
+    assert all(np.array_equal(frame.image, by_time[frame.time_s]) for frame in found)
+    assert len(found) >= 40
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([3000] * 20 + [9000], True),
+        ([33, 33, 34] * 7 + [67], True),  # 29.97 frames a second in thousandths
+        ([3000] * 5 + [9000], False),  # too early to tell
+        ([3000, 4500] * 12 + [9000], False),  # it was never even
+        ([3000] * 20 + [-60_000] + [3000] * 5 + [6000], False),  # joined pieces
+        ([3000] * 40, False),
+    ],
+)
+def test_an_even_stream_shows_its_holes(steps, expected):
+    cadence = Cadence()
+    stamps = np.cumsum([100, *steps])
+    *before, last = [cadence.has_hole(int(stamp)) for stamp in stamps]
+    assert not any(before)
+    assert last == expected
+    assert not cadence.has_hole(None)
 
 
 # --- what is a video ----------------------------------------------------------------------------

@@ -100,6 +100,7 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("web")
     write_clip(path / "a.mp4", [ACTOR], evenly(2), size=(160, 96), key_every=15)
     write_clip(path / "a.mkv", [ACTOR], evenly(2), size=(160, 96), key_every=15)
+    write_clip(path / "a.ts", [ACTOR], evenly(2), size=(160, 96), key_every=15)
     (path / "words.mp4").write_text("this is only text\n" * 50)
     return path
 
@@ -127,9 +128,12 @@ def test_a_server_that_cannot_serve_parts_will_do_for_some(folder, serve):
         def log_message(self, *words):
             pass
 
-    url = f"{serve(partial(Whole, directory=str(folder)))}/a.mkv"
-    with open_video(url, VideoConfig(start_s=1.0)) as source:
+    base = serve(partial(Whole, directory=str(folder)))
+    with open_video(f"{base}/a.mkv", VideoConfig(start_s=1.0)) as source:
         assert [frame.index for frame in source] == list(range(30, 60))
+    with open_video(f"{base}/a.ts") as source:  # nobody says how long it is, yet it has an end
+        assert (source.info.duration_s, source.info.live) == (None, False)
+        assert len(list(source)) == 60
 
 
 def test_what_the_server_says_is_one_line(folder, serve, monkeypatch):

@@ -209,9 +209,9 @@ def test_a_slow_reader_of_a_camera_skips_pictures(driver):
         for frame in source:
             assert device.number - number_in(frame.image) <= 2
             time.sleep(0.2)
-            if frame.time_s > 1.5:
+            if frame.time_s > 0.9:
                 break
-        assert frame.index > 60
+        assert frame.index > 25
 
 
 def test_camera_pictures_are_rgb_and_may_be_mirrored(driver):
@@ -230,19 +230,19 @@ def test_camera_pictures_are_rgb_and_may_be_mirrored(driver):
 
 
 def test_an_unplugged_camera_is_one_line(driver):
-    device = driver(Driver(lambda number: number < 20))
+    device = driver(Driver(lambda number: number < 10))
     with open_video("0") as source:
         *found, last = source
     assert found
     assert all(frame.image is not None for frame in found)
-    assert last.error.startswith("broke off after 0.")
+    assert last.error.startswith("broke off after ")
     assert last.error.endswith("camera 0 delivers nothing more; was it unplugged?")
     wait_until(lambda: device.is_released)
 
 
 def test_single_failures_of_a_camera_do_not_matter(driver):
     driver(Driver(lambda number: number % 7 != 3))
-    with open_video("0", VideoConfig(end_s=0.8)) as source:
+    with open_video("0", VideoConfig(end_s=0.5)) as source:
         assert [frame.error for frame in source if frame.error] == []
 
 
