@@ -20,6 +20,7 @@ from mien.cli.evaluate import evaluate
 from mien.cli.export import export
 from mien.cli.models import models
 from mien.cli.prepare import prepare
+from mien.cli.report import report
 from mien.cli.train import train
 from mien.errors import MienError
 
@@ -60,6 +61,7 @@ app.command()(prepare)
 app.command()(train)
 app.command()(evaluate)
 app.command()(export)
+app.command()(report)
 
 
 def _print_version(wanted: bool) -> None:
