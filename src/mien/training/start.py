@@ -2,7 +2,7 @@
 
 Heads that ask something new start with random weights; everything else must fit. A file of plain
 layers gives what it has, and the rest starts at random. A network for colours may begin with one
-that saw grey.
+that saw grey, and the other way round.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def begin_with(model: Model, recipe: Recipe, parts: Sequence[Part]) -> list[str]
         return _begin_with_trunk(model, recipe, parts)
     old = model.state_dict()
     trained = _find(model, start)
-    trained = replace(trained, weights=_in_colour(trained.weights, old))
+    trained = replace(trained, weights=_recoloured(trained.weights, old))
     _check_trunk(trained, old, start)
     fresh = [head for head in recipe.heads if _is_new(head, trained, recipe, old)]
     skipped = tuple(f"{HEADS}{head}." for head in fresh) + tuple(f"forms.{h}." for h in fresh)
@@ -105,7 +105,7 @@ def _begin_with_trunk(model: Model, recipe: Recipe, parts: Sequence[Part]) -> li
     # A counter fits wherever it stands, and says nothing about the layer.
     found = {n: value for n, value in found.items() if not n.endswith("num_batches_tracked")}
     old = model.network.state_dict()
-    found = _in_colour(found, old)
+    found = _recoloured(found, old)
     fits = {
         name: value
         for name, value in found.items()
@@ -122,18 +122,20 @@ def _begin_with_trunk(model: Model, recipe: Recipe, parts: Sequence[Part]) -> li
     return sorted({_layer(name, fits) for name in missing})
 
 
-def _in_colour(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Spread filters for grey over three colours: the network then sees luma, as before."""
+def _recoloured(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Let filters for grey see the luma of colours, and filters for colours grey pictures."""
     shares = torch.tensor(LUMA).view(1, 3, 1, 1)
-    return {
-        name: value * shares
-        if value.ndim == 4
-        and value.shape[1] == 1
-        and name in wanted
-        and wanted[name].shape == (len(value), 3, *value.shape[2:])
-        else value
-        for name, value in found.items()
-    }
+
+    def fitted(name: str, value: Tensor) -> Tensor:
+        shape = wanted[name].shape if name in wanted else value.shape
+        if value.ndim == 4 and (len(value), *value.shape[2:]) == (shape[0], *shape[2:]):
+            if (value.shape[1], shape[1]) == (1, 3):
+                return value * shares
+            if (value.shape[1], shape[1]) == (3, 1):
+                return value.sum(1, keepdim=True)
+        return value
+
+    return {name: fitted(name, value) for name, value in found.items()}
 
 
 def _layer(name: str, fits: Iterable[str]) -> str:

@@ -71,6 +71,22 @@ def test_a_network_for_colours_begins_with_one_for_grey(kind, trained, tiny_run,
         assert torch.allclose(logits, expected[head], atol=1e-3), head
 
 
+def test_a_network_for_grey_begins_with_one_for_colours(trained, tmp_path):
+    colours = {"size": 32, "colour": "RGB", "mean": [0.5] * 3, "std": [0.25] * 3}
+    table = trained[1].to_mapping()["input"] | colours
+    train(recipe_from(trained, "", input=table), tmp_path / "run")
+    recipe = recipe_from(trained, tmp_path / "run")
+    parts = load_parts(recipe, "train")
+    model = build_model(recipe)
+    assert begin_with(model, recipe, parts) == []
+    x = faces(parts, recipe)
+    with torch.no_grad():
+        expected = Answering(load_run(tmp_path / "run")[0]).eval()(x.expand(-1, 3, -1, -1))
+        found = Answering(model).eval()(x)
+    for head, logits in found.items():
+        assert torch.allclose(logits, expected[head], atol=1e-3), head
+
+
 def test_a_norm_that_no_convolution_can_swallow(trained, tmp_path):
     """The features of `dlib-resnet` are normalised in front of the heads."""
     network = {"family": "dlib-resnet", "widths": [4, 6], "blocks": [1, 1]}
