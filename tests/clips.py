@@ -122,15 +122,23 @@ def _paste(
         x - scale * share_x * head.shape[1],
         y - scale * FACE_IN_HEAD[1] * head.shape[0],
     )
-    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-    size = (image.shape[1], image.shape[0])
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    face = cv2.warpAffine(np.ascontiguousarray(head), matrix, size, flags=way)
-    mask = cv2.warpAffine(np.ascontiguousarray(alpha), matrix, size, flags=way)[..., None]
-    if actor.blur_px is not None and actor.blur_px(time_s) > 0:
-        face = cv2.GaussianBlur(face, (0, 0), actor.blur_px(time_s))
-    tinted = np.clip(face * np.array(actor.gain, np.float32), 0, 255)
-    image[:] = np.rint(mask * tinted + (1 - mask) * image).astype(np.uint8)
+    # Only the part of the picture that the head covers, and some pixels more, is drawn anew.
+    blur = 0.0 if actor.blur_px is None else max(0.0, actor.blur_px(time_s))
+    room = 2 + int(np.ceil(4 * blur))
+    left, top = (max(0, int(low) - room) for low in shift)
+    right = min(image.shape[1], int(shift[0] + scale * head.shape[1]) + room + 1)
+    bottom = min(image.shape[0], int(shift[1] + scale * head.shape[0]) + room + 1)
+    if right > left and bottom > top:
+        matrix = np.array([[scale, 0, shift[0] - left], [0, scale, shift[1] - top]])
+        size = (right - left, bottom - top)
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        face = cv2.warpAffine(np.ascontiguousarray(head), matrix, size, flags=way)
+        mask = cv2.warpAffine(np.ascontiguousarray(alpha), matrix, size, flags=way)[..., None]
+        if blur > 0:
+            face = cv2.GaussianBlur(face, (0, 0), blur)
+        tinted = np.clip(face * np.array(actor.gain, np.float32), 0, 255)
+        ground = image[top:bottom, left:right]
+        ground[:] = np.rint(mask * tinted + (1 - mask) * ground).astype(np.uint8)
     height = 1.27 * width
     return (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
 
