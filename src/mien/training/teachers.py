@@ -29,7 +29,7 @@ class Teachers(nn.Module):
     Raises:
         InputError: A run is missing or damaged.
         ConfigError: A teacher sees other chips or has other labels than the student. One that sees
-            grey may teach one that sees colours; it is then shown their luma.
+            grey is shown the luma of colours, one that sees colours may be shown grey.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -41,11 +41,10 @@ class Teachers(nn.Module):
         self.models = nn.ModuleList()
         for folder in recipe.teacher.runs:
             model, other = load_run(Path(folder))
-            blind = recipe.input.colour == "grey" and other.input.colour != "grey"
-            if other.input.size != recipe.input.size or blind:
+            if other.input.size != recipe.input.size:
                 raise ConfigError(
-                    f"[teacher] {folder}: sees {other.input.size} px {other.input.colour}, "
-                    f"the student {recipe.input.size} px {recipe.input.colour}"
+                    f"[teacher] {folder}: sees {other.input.size} px, "
+                    f"the student {recipe.input.size} px"
                 )
             for head in set(other.heads) & set(recipe.heads):
                 if other.heads[head].labels != recipe.heads[head].labels:
@@ -71,7 +70,7 @@ class Teachers(nn.Module):
 
 
 def renormalised(images: Tensor, old: InputSpec, new: InputSpec) -> Tensor:
-    """The same pictures with another mean and standard deviation, in grey if `new` wants that."""
+    """The same pictures with another mean and standard deviation, in as many channels as wanted."""
     if (old.mean, old.std) == (new.mean, new.std):
         return images
 
@@ -80,5 +79,5 @@ def renormalised(images: Tensor, old: InputSpec, new: InputSpec) -> Tensor:
 
     shares = images * column(old.std) + column(old.mean)
     if new.colour != old.colour:
-        shares = luma(shares)
+        shares = luma(shares) if new.colour == "grey" else shares.expand(-1, 3, -1, -1)
     return (shares - column(new.mean)) / column(new.std)

@@ -51,6 +51,13 @@ def test_a_teacher_for_grey_sees_the_luma_of_its_students_colours():
     assert torch.allclose(found, expected, atol=0.6 / 255 / 0.25)
 
 
+def test_a_teacher_for_colours_may_be_shown_grey():
+    colours = InputSpec(size=32, colour="RGB", mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3))
+    chips = torch.randint(0, 256, (2, 1, 32, 32), generator=torch.Generator().manual_seed(0))
+    found = renormalised(scaled(chips, GREY), GREY, colours)
+    assert torch.allclose(found, scaled(chips.expand(-1, 3, -1, -1), colours), atol=1e-6)
+
+
 def test_a_student_in_colour_learns_from_a_teacher_in_grey(recipe_table, tiny_run):
     recipe_table["input"] |= {"colour": "RGB", "mean": [0.5] * 3, "std": [0.25] * 3}
     teachers = Teachers(pupil(recipe_table, tiny_run))
