@@ -167,6 +167,15 @@ def test_pictures_never_go_among_the_sources(tmp_path):
     done = mien("analyze", tmp_path, "--draw", tmp_path)
     assert done.returncode == 2
     assert b"is also a source" in done.stderr
+    (tmp_path / "out").mkdir()
+    shutil.copy(PHOTO, tmp_path / "out" / "face.jpg")
+    done = mien(
+        *("analyze", tmp_path / "face.jpg", tmp_path / "out" / "face.jpg"),
+        *("--draw", tmp_path / "out"),
+    )
+    assert done.returncode == 2
+    assert b"holds the source 'face.jpg'" in done.stderr
+    assert (tmp_path / "out" / "face.jpg").read_bytes() == PHOTO.read_bytes()
     assert (tmp_path / "face.jpg").read_bytes() == PHOTO.read_bytes()
 
 
@@ -212,8 +221,9 @@ def test_full_disk_is_one_line(tmp_path):
 
 def test_settings_from_toml_and_flags_win(tmp_path):
     config = tmp_path / "mien.toml"
-    config.write_text('[analyze]\nattributes = ["age"]\nmin_face_px = 400\n')
-    [face] = rows(mien("analyze", PHOTO, "--config", config, "--min-face", "20"))[0]["faces"]
+    config.write_text('[analyze]\nattributes = ["age"]\nmin_face_px = 400\nmin_sharpness = 99999\n')
+    flags = ("--min-face", "20", "--min-sharpness", "0")
+    [face] = rows(mien("analyze", PHOTO, "--config", config, *flags))[0]["faces"]
     assert face["age"] is not None
     assert face["emotion"] is None
     config.write_text("[analyze]\nmin_fase_px = 4\n")

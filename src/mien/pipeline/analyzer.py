@@ -1,4 +1,4 @@
-"""Source -> detect -> align -> attributes -> result, on one screen.
+"""Source -> detect -> align -> attributes -> result.
 
 Decoding, detection and alignment of several images run in worker threads (OpenCV and ONNX
 Runtime release the interpreter lock); the faces of all of them then share one forward pass.
@@ -11,8 +11,9 @@ import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from os import PathLike, fsdecode
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -20,13 +21,14 @@ import numpy.typing as npt
 
 from mien.align import AlignSpec, align_faces
 from mien.attributes import OnnxAttributeModel, decoders, measure_quality, reason_to_skip
-from mien.config import ATTRIBUTES, AnalyzeConfig
+from mien.config import ATTRIBUTES, AnalyzeConfig, VideoConfig
 from mien.detect import create_detector
 from mien.errors import InputError
 from mien.images import Colour
 from mien.interfaces import Detection, Frame, Image
 from mien.results import Face, FrameResult
-from mien.sources import open_source
+from mien.sources.mixed import Clip, split_sources
+from mien.sources.video import VideoSource, open_video
 
 MAX_HELD_BYTES = 128 * 1024 * 1024
 """Pixels that wait for a full batch; more than this and the batch is run as it is."""
@@ -116,6 +118,8 @@ class Analyzer:
         )
         self._align = AlignSpec(size=self.model.input.size, template=self.model.spec.template)
         self._min_face_px = self.config.min_face_px or self.model.spec.min_face_px
+        sharp = self.config.min_sharpness
+        self._min_sharpness = self.model.spec.min_sharpness if sharp is None else sharp
         self._heads = [h for h in self.model.spec.heads if h in self.config.attributes]
         missing = [a for a in self.config.attributes if a not in self.model.spec.heads]
         if self._heads and self.config.attributes == ATTRIBUTES:
@@ -129,25 +133,74 @@ class Analyzer:
             )
         self._decode(np.zeros((0, self._align.size, self._align.size, 3), np.uint8))
 
-    def analyze(self, source: Any, *, colour: Colour = "RGB") -> list[FrameResult]:
+    def analyze(
+        self, source: Any, *, colour: Colour = "RGB", video: VideoConfig | None = None
+    ) -> list[FrameResult]:
         """Answer for everything in `source`, in order.
 
         Args:
-            source: A path, folder, glob, URL, ``bytes``, file object, NumPy array
-                ``(height, width[, channels])``, PIL image, or a list of these.
+            source: A path of an image or clip, folder, glob, URL, ``bytes``, file object, NumPy
+                array ``(height, width[, channels])``, PIL image, or a list of these.
             colour: ``"RGB"`` or ``"BGR"``, the channel order of arrays.
+            video: How clips are read and people followed in them.
 
         Returns:
-            One result an image. An image that cannot be read is a result with an `error`.
-        """
-        return list(self.stream(source, colour=colour))
+            One result an image or frame. One that cannot be read is a result with an `error`.
 
-    def stream(self, source: Any, *, colour: Colour = "RGB") -> Iterator[FrameResult]:
+        Raises:
+            MissingExtraError: There is a clip, and PyAV is not installed.
+        """
+        return list(self.stream(source, colour=colour, video=video))
+
+    def stream(
+        self, source: Any, *, colour: Colour = "RGB", video: VideoConfig | None = None
+    ) -> Iterator[FrameResult]:
         """Answer one image after the other with bounded memory; arguments as `analyze`."""
-        opened = open_source(source, colour=colour, max_pixels=self.config.max_pixels)
-        with closing(self.run(opened.items(), keep_images=False)) as results:
-            for _, result in results:
-                yield result
+        parts = split_sources(source, colour=colour, max_pixels=self.config.max_pixels)
+        for part in parts:
+            answers = (
+                self.follow(part.location, video, keep_images=False)
+                if isinstance(part, Clip)
+                else self.run(part.items(), keep_images=False)
+            )
+            with closing(answers):
+                for _, result in answers:
+                    yield result
+
+    def follow(
+        self,
+        source: str | PathLike[str] | VideoSource,
+        video: VideoConfig | None = None,
+        *,
+        keep_images: bool = True,
+    ) -> Generator[tuple[Frame, FrameResult]]:
+        """Follow the people of one clip or camera: stable numbers, steady answers.
+
+        `Face.track_id` is the same for the same person as long as the clip shows them without a
+        cut; `Face.smoothed` is what all frames of the person say together, beside the answers for
+        the single frame.
+
+        Args:
+            source: Path, URL, camera number as text, pattern, or what `open_video` returned; that
+                stays open.
+            video: How it is read and people are followed.
+            keep_images: Hand the pixels on in the frame.
+
+        Raises:
+            MissingExtraError: PyAV is not installed.
+        """
+        from mien.pipeline.video import Follower
+
+        settings = video or VideoConfig()
+        with ExitStack() as stack:
+            if isinstance(source, VideoSource):
+                clip = source
+            else:
+                clip = stack.enter_context(
+                    open_video(fsdecode(source), settings, max_pixels=self.config.max_pixels)
+                )
+            follower = Follower(self, settings, live=clip.info.live)
+            yield from follower.run(clip, keep_images=keep_images)
 
     def run(
         self, items: Iterable[Loadable], *, keep_images: bool = True
@@ -165,13 +218,14 @@ class Analyzer:
             for prepared in stream:
                 group.append(prepared)
                 # The first answer comes at once; later ones wait until a batch is full.
-                if first or self._is_full(group):
+                if first or self.is_full(group):
                     first = False
                     yield from self._answer(group)
                     group = []
         yield from self._answer(group)
 
-    def _is_full(self, group: Sequence[Prepared]) -> bool:
+    def is_full(self, group: Sequence[Prepared]) -> bool:
+        """Whether it is time for a forward pass."""
         faces = sum(len(prepared.faces) for prepared in group)
         held = sum(prepared.held_bytes for prepared in group)
         return (
@@ -228,18 +282,24 @@ class Analyzer:
 
     def _cut(self, image: Image, detection: Detection) -> tuple[Face, Image | None]:
         """The face as far as the detector knows it, and its chip unless it is skipped."""
-        reason = reason_to_skip(detection, self._min_face_px)
-        chip = None
+        chip, problem = None, None
         try:
             chip = align_faces(image, [detection], self._align)[0]
         except InputError as error:
-            reason = reason or str(error)
+            problem = str(error)
+        quality = measure_quality(detection, chip)
+        reason = reason_to_skip(
+            detection,
+            quality,
+            min_face_px=self._min_face_px,
+            min_sharpness=self._min_sharpness if problem is None else 0,
+        )
         face = Face(
             box=detection.box,
             score=detection.score,
             landmarks=detection.landmarks,
-            quality=measure_quality(detection, chip),
-            skipped=reason,
+            quality=quality,
+            skipped=reason or problem,
         )
         return face, (chip if reason is None else None)
 
@@ -276,7 +336,9 @@ class Analyzer:
         return [{name: values[row] for name, values in columns} for row in range(rows)]
 
 
-def analyze(source: Any, *, colour: Colour = "RGB", **settings: Any) -> list[FrameResult]:
+def analyze(
+    source: Any, *, colour: Colour = "RGB", video: VideoConfig | None = None, **settings: Any
+) -> list[FrameResult]:
     """Apparent age, gender and expression of every face in `source`.
 
     Loads the models for this one call; keep an `Analyzer` for more.
@@ -284,12 +346,13 @@ def analyze(source: Any, *, colour: Colour = "RGB", **settings: Any) -> list[Fra
     Args:
         source: What `Analyzer.analyze` takes.
         colour: Channel order of arrays, ``"RGB"`` or ``"BGR"``.
+        video: How clips are read and people followed in them.
         **settings: Settings of `AnalyzeConfig`.
 
     Returns:
         One result an image.
     """
-    return Analyzer(AnalyzeConfig(), **settings).analyze(source, colour=colour)
+    return Analyzer(AnalyzeConfig(), **settings).analyze(source, colour=colour, video=video)
 
 
 def _checked(settings: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from mien.sinks.opening import MultiSink, PictureFolder, open_pictures, open_sin
 from mien.sinks.painter import Painter
 from mien.sinks.parquet import ParquetSink
 from mien.sinks.people import PeopleSink
-from mien.sinks.people_console import print_people
+from mien.sinks.people_console import PeopleConsoleSink, print_people
 from mien.sinks.pictures import ImageSink
 from mien.sinks.tables import CsvSink, JsonLinesSink, JsonSink
 from mien.sinks.video import VideoSink
@@ -24,6 +24,7 @@ __all__ = [
     "MultiSink",
     "Painter",
     "ParquetSink",
+    "PeopleConsoleSink",
     "PeopleSink",
     "PictureFolder",
     "VideoSink",

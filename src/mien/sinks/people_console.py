@@ -3,16 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
-from mien.people import Person
-from mien.results import Distribution
+from mien.interfaces import Frame
+from mien.people import People, Person
+from mien.results import Distribution, FrameResult
+from mien.sinks.console import ConsoleSink
 from mien.sinks.labels import percent
 
 if TYPE_CHECKING:
     from rich.console import Console
 TOP = 3
 """How many facial expressions are listed."""
+
+
+class PeopleConsoleSink:
+    """The people of clips, printed when all have ended; pictures at once, as `ConsoleSink` does.
+
+    Args:
+        balance: With the balance of positive and negative expressions.
+        console: Where to print; standard output by default.
+    """
+
+    def __init__(self, *, balance: bool = False, console: Console | None = None) -> None:
+        self._balance = balance
+        self._console = console
+        self._people = People()
+        self._frames = 0
+        self._stills: ConsoleSink | None = None
+
+    def write(self, frame: Frame, result: FrameResult) -> None:
+        """Take one frame, or print one picture."""
+        if result.time_s is None:
+            self._stills = self._stills or ConsoleSink(self._console)
+            self._stills.write(frame, result)
+            return
+        self._frames += 1
+        self._people.add(result)
+
+    def close(self) -> None:
+        """Print the people; a second call prints nothing."""
+        if self._stills is not None:
+            self._stills.close()
+        if not self._frames:
+            return
+        people = self._people.summary(with_balance=self._balance)
+        print_people(people, self._console)
+        if not people:
+            from rich.console import Console as RichConsole
+
+            (self._console or RichConsole()).print(f"no face in {self._frames:,} frames")
+        self._frames = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 def print_people(people: Sequence[Person], console: Console | None = None) -> None:

@@ -87,7 +87,7 @@ class StillSource:
         check_colour(colour)
         if max_pixels < 1:
             raise ConfigError(f"max_pixels must be at least 1, got {max_pixels}")
-        self._is_single = _is_one_source(source)
+        self._is_single = is_one_source(source)
         if not self._is_single and not isinstance(source, Iterable):
             raise InputError(_wrong_type(source))
         self._sources: Iterable[Any] = (
@@ -224,14 +224,15 @@ def open_source(
         ConfigError: `colour` or `max_pixels` is out of range.
     """
     opened = StillSource(source, colour=colour, max_pixels=max_pixels, recursive=recursive)
-    if isinstance(source, Collection) and not _is_one_source(source):
+    if isinstance(source, Collection) and not is_one_source(source):
         for one in source:
-            if not _is_one_source(one):
+            if not is_one_source(one):
                 raise InputError(_wrong_type(one))
     return opened
 
 
-def _is_one_source(source: object) -> bool:
+def is_one_source(source: object) -> bool:
+    """Whether this is one source and not several."""
     known = (str, PathLike, bytes, bytearray, memoryview, np.ndarray)
     return isinstance(source, known) or hasattr(source, "read") or _is_pil_image(source)
 
