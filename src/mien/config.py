@@ -219,6 +219,10 @@ class AnalyzeConfig(_Table):
     min_face_px: int | None = None
     """Faces narrower than this are found but get no attributes; ``None``: the model's default."""
 
+    min_sharpness: float | None = None
+    """Faces less sharp than this (`Quality.sharpness`) are found but get no attributes; 0 means
+    that every face gets them, ``None``: the model's default."""
+
     faces: str = "all"
     """``"all"``, or ``"largest"`` for one face an image."""
 
@@ -246,6 +250,9 @@ class AnalyzeConfig(_Table):
                 raise ConfigError(f"{name} must be at least {low}, got {getattr(self, name)}")
         if self.min_face_px is not None and self.min_face_px < 1:
             raise ConfigError(f"min_face_px must be at least 1, got {self.min_face_px}")
+        sharp = self.min_sharpness
+        if sharp is not None and not 0 <= sharp <= sys.float_info.max:
+            raise ConfigError(f"min_sharpness must be a number from 0 on, got {sharp}")
         if self.min_score is not None and not 0 <= self.min_score <= 1:
             raise ConfigError(f"min_score must lie between 0 and 1, got {self.min_score}")
 

@@ -1,8 +1,8 @@
 """Promises that every shipped model keeps; a new entry is tested without new test code."""
 
-import json
 import re
 import tomllib
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
@@ -11,8 +11,7 @@ import pytest
 from mien.align import AlignSpec
 from mien.attributes import OnnxAttributeModel, decoders
 from mien.config import ATTRIBUTES, EMOTIONS, GENDERS, MAX_AGE
-from mien.models import Session, bundled_path, card_text, file_sha256, load_manifest
-from mien.models.registry import METADATA_KEY
+from mien.models import ModelSpec, Session, bundled_path, card_text, file_sha256, load_manifest
 
 TABLES = tomllib.loads(files("mien.models").joinpath("manifest.toml").read_text("utf-8"))
 MANIFEST = load_manifest()
@@ -98,8 +97,8 @@ def test_every_weight_file_and_card_belongs_to_an_entry():
 
 def test_the_file_describes_itself_as_the_manifest_does(answering):
     """So it works by its path alone; only its own checksum cannot stand inside."""
-    inside = json.loads(Session(bundled_path(answering), threads=1).metadata[METADATA_KEY])
-    assert inside == {"name": answering.name, **answering.to_mapping(), "sha256": ""}
+    metadata = Session(bundled_path(answering), threads=1).metadata
+    assert ModelSpec.from_metadata("", metadata) == replace(answering, sha256="")
 
 
 def test_the_input_is_described_in_full(answering):
@@ -107,6 +106,7 @@ def test_the_input_is_described_in_full(answering):
     assert len(answering.input.mean) == len(answering.input.std) == answering.input.channels
     assert AlignSpec(size=answering.input.size, template=answering.template)
     assert answering.min_face_px >= 8
+    assert 0 <= answering.min_sharpness < 20  # a sharp face of 24 px must stay above it
 
 
 def test_every_head_is_one_that_can_be_asked_for(answering):

@@ -87,6 +87,7 @@ def test_defaults():
     assert texts(config.age_groups) == DEFAULT_GROUPS
     assert (config.detector, config.device, config.faces) == ("yunet", "cpu", "all")
     assert config.emotions is config.min_score is config.min_face_px is None
+    assert config.min_sharpness is None
 
 
 def test_settings_are_frozen_and_comparable():
@@ -110,6 +111,9 @@ def test_settings_have_names():
         ({"threads": -1}, "threads must be at least 0, got -1"),
         ({"max_pixels": 0}, "max_pixels must be at least 1, got 0"),
         ({"min_face_px": 0}, "min_face_px must be at least 1, got 0"),
+        ({"min_sharpness": -0.5}, "min_sharpness must be a number from 0 on, got -0.5"),
+        ({"min_sharpness": float("nan")}, "min_sharpness must be a number from 0 on, got nan"),
+        ({"min_sharpness": float("inf")}, "min_sharpness must be a number from 0 on, got inf"),
         ({"min_score": -0.1}, "min_score must lie between 0 and 1, got -0.1"),
         ({"min_score": 1.1}, "min_score must lie between 0 and 1, got 1.1"),
         ({"min_score": float("nan")}, "min_score must lie between 0 and 1, got nan"),
@@ -144,6 +148,7 @@ def test_out_of_range(setting, message):
         {"threads": 0},
         {"max_pixels": 1},
         {"min_face_px": 1},
+        {"min_sharpness": 0},
         {"min_score": 0},
         {"min_score": 1.0},
         {"faces": "largest"},
@@ -211,6 +216,7 @@ def test_an_unknown_key_without_a_neighbour():
         ("batch_size", 2.5, "a whole number"),
         ("threads", True, "a whole number"),
         ("min_face_px", 24.5, "a whole number"),
+        ("min_sharpness", "8", "a number"),
         ("max_pixels", None, "a whole number"),
         ("min_score", "high", "a number"),
         ("min_score", False, "a number"),

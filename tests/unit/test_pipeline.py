@@ -1,11 +1,13 @@
 """The pipeline: order, batches, bounded memory, threads, and what it says when it cannot."""
 
 import itertools
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import pytest
 
@@ -251,9 +253,43 @@ def test_the_models_own_smallest_face_counts_by_default(make):
     assert [face.skipped for face in result.faces] == ["face narrower than 24 px", None]
 
 
+def smooth(size=64):
+    """Light that grows evenly from left to right: a face without a single edge."""
+    return np.repeat(np.tile(np.arange(size, dtype=np.uint8), (size, 1))[..., None], 3, axis=2)
+
+
+def test_blurred_faces_are_reported_and_not_answered(make):
+    calls = record_calls(analyzer := make(min_sharpness=20))
+    sharp, blurred = analyzer.analyze([picture(0), smooth()])
+    assert sharp.faces[0].skipped is None
+    [face] = blurred.faces
+    assert re.fullmatch(r"face too blurred \(sharpness [0-9.]+, at least 20\)", face.skipped)
+    assert face.age is face.gender is face.emotion is None
+    assert 0 <= face.quality.sharpness < 20 < sharp.faces[0].quality.sharpness
+    assert sum(calls) == 1
+
+
+def test_the_models_own_sharpness_counts_by_default(make, make_model, tmp_path):
+    strict = str(make_model(tmp_path / "strict.onnx", min_sharpness=20))
+    [result] = make(model=strict).analyze(smooth())
+    assert result.faces[0].skipped.endswith("at least 20)")
+    for settings in ({"model": strict, "min_sharpness": 0}, {}):  # switched off; a model without
+        [result] = make(**settings).analyze(smooth())
+        assert result.faces[0].skipped is None
+        assert result.faces[0].age is not None
+
+
+def test_sharpness_is_measured_once_a_face(make, monkeypatch):
+    calls, measure = [], cv2.Laplacian
+    monkeypatch.setattr(cv2, "Laplacian", lambda *a: calls.append(1) or measure(*a))
+    analyzer = with_faces(make(min_sharpness=20, min_face_px=35), SMALL, LARGE, MIDDLE)
+    assert len(analyzer.analyze(picture(0))[0].faces) == len(calls) == 3
+
+
 def test_a_face_that_cannot_be_cut_says_why(make):
     one_point = Landmarks(*[Point(5.0, 5.0)] * 5)
-    [result] = with_faces(make(), LARGE, landmarks=one_point).analyze(picture(0))
+    strict = make(min_sharpness=20)  # nothing was cut, so that nothing is blurred
+    [result] = with_faces(strict, LARGE, landmarks=one_point).analyze(picture(0))
     [face] = result.faces
     assert "all source points coincide" in face.skipped
     assert face.age is None

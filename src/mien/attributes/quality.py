@@ -68,8 +68,21 @@ def head_pose(landmarks: Landmarks) -> tuple[float, float, float]:
     return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)
 
 
-def reason_to_skip(detection: Detection, min_face_px: int) -> str | None:
-    """Why a face gets no attributes, or ``None`` when it does."""
+def reason_to_skip(
+    detection: Detection, quality: Quality, *, min_face_px: int, min_sharpness: float = 0.0
+) -> str | None:
+    """Why a face gets no attributes, or ``None`` when it does.
+
+    Args:
+        detection: Box in pixels of the source image.
+        quality: From `measure_quality`.
+        min_face_px: Narrower faces are skipped.
+        min_sharpness: Faces that are less sharp are skipped, too.
+    """
     if detection.box.width < min_face_px:
         return f"face narrower than {min_face_px} px"
+    if quality.sharpness < min_sharpness:
+        # Rounded down: 3.96 must not read as "4, at least 4".
+        sharpness = math.floor(10 * quality.sharpness) / 10
+        return f"face too blurred (sharpness {sharpness:g}, at least {min_sharpness:g})"
     return None

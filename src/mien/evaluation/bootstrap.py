@@ -55,6 +55,25 @@ def mean(values: npt.NDArray[np.floating] | npt.NDArray[np.bool_]) -> Measure:
     return Measure(np.asarray(values, np.float64)[:, None], lambda sums, n: sums[:, 0] / n)
 
 
+def mean_of_pictures(
+    values: npt.NDArray[np.floating] | npt.NDArray[np.bool_], faces: npt.NDArray[np.int64]
+) -> Measure:
+    """Mean of one number a picture; faces are drawn, for pictures of one face are much alike.
+
+    Args:
+        values: Shape ``(n,)``.
+        faces: Which face every picture shows.
+    """
+    _, place = np.unique(faces, return_inverse=True)
+    terms = np.array([np.bincount(place, values), np.bincount(place)], np.float64).T
+
+    def value(sums: FloatArray, n: int) -> FloatArray:
+        del n
+        return np.asarray(sums[:, 0] / sums[:, 1], np.float64)
+
+    return Measure(terms, value)
+
+
 def macro_f1(
     labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int
 ) -> Measure:

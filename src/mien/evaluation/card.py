@@ -239,9 +239,10 @@ def _use(heads: Collection[str]) -> str:
 def _hard_faces(spec: ModelSpec) -> str:
     """The faces that no figure shows, for test sets hardly have them."""
     doubt = ", and the interval only partly says so" if "age" in spec.heads else ""
+    blur = f" or less sharp than {spec.min_sharpness:g}" if spec.min_sharpness else ""
     text = (
-        f"Faces narrower than {spec.min_face_px} px get no answer; profiles, masks and heavy blur "
-        f"get poor ones{doubt}."
+        f"Faces narrower than {spec.min_face_px} px{blur} get no answer; profiles, masks and "
+        f"{'' if blur else 'heavy '}blur get poor ones{doubt}."
     )
     return _wrapped(text, indent="  ")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mien.evaluation.curves import FALL, GROWTH, Curve, Level
+from mien.evaluation.curves import ALLOWED, SIZE, Curve, Level
 from mien.evaluation.degrade import Kind, kinds
 from mien.evaluation.findings import Part, Report, Row
 from mien.evaluation.report import ROBUSTNESS, value_and_interval
@@ -16,9 +16,7 @@ def curve_section(reports: Sequence[Report]) -> str:
     Only metrics of accuracy and only values: the tables are for a quick look, intervals stand in
     the details.
     """
-    curves = [
-        c for r in reports for c in r.findings.curves if c.metric in FALL or c.metric in GROWTH
-    ]
+    curves = [c for r in reports for c in r.findings.curves if ALLOWED[SIZE].judge(c.metric)]
     if not curves:
         return ""
     names = list(dict.fromkeys(curve.kind for curve in curves))

@@ -14,7 +14,7 @@ from itertools import groupby
 
 from mien.datasets import Dataset
 from mien.errors import MienError
-from mien.evaluation import bootstrap
+from mien.evaluation import bootstrap, sharpness
 from mien.evaluation.curves import SIZE, Curve, Level, allowed_losses, propose_min_face_px
 from mien.evaluation.findings import Findings, Part, Row
 from mien.evaluation.protocols import Answers
@@ -85,9 +85,13 @@ def robustness(
     findings = Findings()
     for one in series:
         findings += _measure(one, answers, worse)
-    return findings, tuple(
-        _notes(answers, total, series, findings.curves, analyzer.model.spec.min_face_px)
-    )
+    spec = analyzer.model.spec
+    notes = [*_notes(answers, total, series, findings.curves, spec.min_face_px)]
+    if any(one.kind.name == sharpness.BLUR for one in series):
+        curves, rows = sharpness.by_sharpness(answers, worse)
+        findings += Findings(rows=tuple(rows))
+        notes += sharpness.notes(answers, worse, curves, spec.min_sharpness)
+    return findings, tuple(notes)
 
 
 def _slim(face: Face) -> Face:

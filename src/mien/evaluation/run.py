@@ -61,7 +61,7 @@ def open_analyzer(
         raise InputError(
             f"{model}: answers {', '.join(heads)}, but only {', '.join(ATTRIBUTES)} can be measured"
         )
-    # Every face counts here, however small the crop is.
+    # Every face counts here, however small or blurred the crop is.
     return Analyzer(
         model=model,
         attributes=attributes,
@@ -69,6 +69,7 @@ def open_analyzer(
         faces="largest",
         threads=threads,
         min_face_px=1,
+        min_sharpness=0,
         age_groups=age_groups,
     )
 
@@ -89,7 +90,8 @@ def evaluate(
         data: Labelled images, or a plan for them, whose split counts then.
         split: ``"train"``, ``"val"`` or ``"test"``.
         degradation: Measure again on worse pictures, see `mien.evaluation.robustness`. The
-            analyzer's `min_face_px` should be 1, for a face that is skipped is not measured.
+            analyzer's `min_face_px` should be 1 and its `min_sharpness` 0, for a face that is
+            skipped is not measured.
         progress: Called with images done and in total; the total may fall, for not every face can
             be had at every step.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -103,6 +104,8 @@ class ModelSpec:
         template: Alignment template, see `mien.align`.
         heads: Outputs by name, in the order of the file.
         min_face_px: Faces narrower than this get no attributes by default.
+        min_sharpness: Faces less sharp than this (`Quality.sharpness`) get none either; with 0,
+            which files of older versions mean, blur is no reason to abstain.
     """
 
     name: str
@@ -117,6 +120,13 @@ class ModelSpec:
     template: str = "five-points-36"
     heads: Mapping[str, HeadSpec]
     min_face_px: int = 24
+    min_sharpness: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_sharpness < math.inf:
+            raise ModelError(
+                f"{self.name}: min_sharpness must be a number from 0 on, got {self.min_sharpness}"
+            )
 
     @classmethod
     def from_mapping(cls, name: str, table: Mapping[str, Any]) -> ModelSpec:
@@ -157,6 +167,7 @@ class ModelSpec:
                 "card",
                 "template",
                 "min_face_px",
+                "min_sharpness",
             )
         }
         if self.input is not None:

@@ -197,6 +197,7 @@ def describe(recipe: Recipe, fitted: Calibration, file: str, variant: str = "") 
         card=f"{name}.md",
         input=recipe.input,
         min_face_px=recipe.min_face_px,
+        min_sharpness=recipe.min_sharpness,
         heads={
             head: HeadSpec(
                 decoder=DECODERS[head],

@@ -40,6 +40,10 @@ OBJECTIVES: dict[str, dict[str, float]] = {
 """What a head is trained with when its recipe names no objective."""
 
 
+NUMBERS = {"min_face_px": "int", "min_sharpness": "float"}
+"""Keys of a recipe outside of its tables that are no text, and their kind."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """One training run.
@@ -57,6 +61,8 @@ class Recipe:
         license: Licence of the weights, for the manifest.
         source: One line on the training data, for the manifest.
         min_face_px: Faces narrower than this get no answer by default, for the manifest.
+        min_sharpness: Faces less sharp than this get no answer by default, for the manifest; 0
+            means that every face gets one.
     """
 
     name: str
@@ -71,12 +77,14 @@ class Recipe:
     license: str = "unknown"
     source: str = ""
     min_face_px: int = 24
+    min_sharpness: float = 0.0
 
     def __post_init__(self) -> None:
         # The name becomes a file name and the header of a manifest table.
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
             raise ConfigError(f"a name has letters, digits, - and _ only, got {self.name!r}")
         check_range(self, ("min_face_px",), 1)
+        check_range(self, ("min_sharpness",), 0)
         object.__setattr__(self, "heads", _heads(self.heads))
         for head, table in self.heads.items():
             _check_head(head, table)
@@ -133,7 +141,7 @@ class Recipe:
             "heads": top.pop("heads", {}),
         }
         for key, value in (top | {"family": values["family"]}).items():
-            kind = "int" if key == "min_face_px" else "str"
+            kind = NUMBERS.get(key, "str")
             check_kind("network" if key == "family" else "", key, kind, value)
         return cls(**top, **values)
 

@@ -1,5 +1,7 @@
 """Size, sharpness and pose of a face."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from mien.align import FIVE_POINTS
 from mien.attributes.quality import head_pose, measure_quality, reason_to_skip
 from mien.interfaces import Detection
-from mien.results import Box, Landmarks, Point
+from mien.results import Box, Landmarks, Point, Quality
 
 TEMPLATE = FIVE_POINTS * 200
 EYES_APART = 0.36 * 200
@@ -145,6 +147,8 @@ def test_nothing_to_see_is_not_sharp(chip):
 
 # --- when to abstain --------------------------------------------------------------------------
 
+SHARP = Quality(size_px=60.0, sharpness=500.0)
+
 
 @pytest.mark.parametrize(
     ("width", "reason"),
@@ -152,10 +156,30 @@ def test_nothing_to_see_is_not_sharp(chip):
 )
 def test_small_faces_are_skipped_with_the_reason(width, reason):
     face = Detection(box=Box(0, 0, width, 300), score=1.0)
-    assert reason_to_skip(face, 24) == reason
+    assert reason_to_skip(face, SHARP, min_face_px=24) == reason
 
 
 def test_the_limit_stands_in_the_reason():
-    assert reason_to_skip(Detection(box=Box(5, 5, 15, 15), score=1.0), 80) == (
-        "face narrower than 80 px"
-    )
+    face = Detection(box=Box(5, 5, 15, 15), score=1.0)
+    assert reason_to_skip(face, SHARP, min_face_px=80) == "face narrower than 80 px"
+
+
+@pytest.mark.parametrize(
+    ("sharpness", "least", "reason"),
+    [
+        (3.0, 8, "face too blurred (sharpness 3, at least 8)"),
+        (3.97, 4.0, "face too blurred (sharpness 3.9, at least 4)"),  # never "4, at least 4"
+        (0.0, 0.5, "face too blurred (sharpness 0, at least 0.5)"),
+        (4.0, 4.0, None),
+        (0.0, 0.0, None),
+    ],
+)
+def test_blurred_faces_are_skipped_with_the_reason(sharpness, least, reason):
+    quality = replace(SHARP, sharpness=sharpness)
+    assert reason_to_skip(FACE, quality, min_face_px=24, min_sharpness=least) == reason
+
+
+def test_a_face_that_is_small_and_blurred_is_called_small():
+    blurred = replace(SHARP, sharpness=1.0)
+    found = reason_to_skip(FACE, blurred, min_face_px=100, min_sharpness=8)
+    assert found == "face narrower than 100 px"

@@ -50,6 +50,17 @@ def test_against_obvious_code(pairs, seed):
         assert three(measured) == pytest.approx(slow(metric, n, 40, seed), abs=1e-12)
 
 
+def test_a_mean_over_pictures_draws_faces():
+    """Face 3 has three pictures, 9 and 7 have one each: with a face come all of its pictures."""
+    values, faces = np.array([1.0, 2.0, 6.0, 0.0, 8.0]), np.array([3, 3, 3, 9, 7])
+    groups = [values[:3], values[4:], values[3:4]]  # in the order of the numbers of the faces
+    [found] = estimate([bootstrap.mean_of_pictures(values, faces)], samples=40, seed=2)
+    expected = slow(lambda k: float(np.concatenate([groups[i] for i in k]).mean()), 3, 40, 2)
+    assert three(found) == pytest.approx(expected)
+    assert found.value == pytest.approx(17 / 5)
+    assert found.n == 3
+
+
 def test_blocks_are_drawn_as_one(monkeypatch):
     values = np.random.default_rng(5).normal(size=70)
     [at_once] = estimate([bootstrap.mean(values)], samples=50)

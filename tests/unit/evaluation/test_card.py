@@ -107,6 +107,14 @@ def test_the_card_holds_everything(analyzer, report):
         assert part in text
 
 
+def test_the_card_says_from_where_on_blur_is_no_answer(make_model, tmp_path, report):
+    analyzer = open_analyzer(
+        str(make_model(tmp_path / "strict.onnx", min_sharpness=4.5)), detector="whole", threads=1
+    )
+    text = " ".join(write_card(analyzer, [report]).split())
+    assert "Faces narrower than 24 px or less sharp than 4.5 get no answer; profiles" in text
+
+
 def test_the_card_says_what_the_model_is_not_for(analyzer, report):
     text = " ".join(write_card(analyzer, [report]).split())
     for part in (

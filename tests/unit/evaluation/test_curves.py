@@ -8,7 +8,14 @@ import pytest
 from mien.errors import ConfigError
 from mien.evaluation.bootstrap import Estimate
 from mien.evaluation.curve_tables import curve_section
-from mien.evaluation.curves import Curve, Level, allowed_losses, propose_min_face_px
+from mien.evaluation.curves import (
+    SHARPNESS,
+    Curve,
+    Level,
+    allowed_losses,
+    propose_min_face_px,
+    propose_min_sharpness,
+)
 from mien.evaluation.degrade import kinds
 from mien.evaluation.findings import Findings
 from mien.evaluation.steps import Degradation, Series, face_by_face, sample
@@ -66,6 +73,44 @@ def test_the_rule_in_words():
     assert allowed_losses(curves) == (
         "10 points of expression accuracy, 25 % more age MAE, 5 points of gender accuracy"
     )
+
+
+# --- the least sharp face ---------------------------------------------------------------------
+
+
+def sharpness_curve(metric, values):
+    """A curve from pairs of the value and that of the same faces before, by sharpness."""
+    levels = tuple(
+        Level(level, Estimate(value, value - 0.01, value + 0.01, 80), before)
+        for level, (value, before) in values.items()
+    )
+    return Curve(kind=SHARPNESS, metric=metric, protocol="utkface val", levels=levels)
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "proposed"),
+    [
+        # Every step against its own faces: those at 4 were harder from the start.
+        (ACCURACY, {64: (0.9, 0.9), 8: (0.8, 0.85), 4: (0.62, 0.7), 2: (0.6, 0.8)}, 4),
+        (ACCURACY, {64: (0.9, 0.9), 8: (0.79, 0.9), 4: (0.9, 0.9)}, 64),  # all above must do
+        (GENDER, {64: (0.9, 0.9), 8: (0.81, 0.9), 4: (0.79, 0.9)}, 8),  # 9 and 11 points
+        (AGE, {64: (5.0, 5.0), 8: (6.6, 5.0), 4: (5.2, 3.8)}, 8),  # 32 and 37 % more
+        ("expression confidence", {64: (0.9, 0.9), 4: (0.1, 0.9)}, None),
+        (ACCURACY, {64: (0.9, 0.9)}, None),  # nothing to compare with
+    ],
+)
+def test_the_least_sharp_face(metric, values, proposed):
+    assert propose_min_sharpness([sharpness_curve(metric, values)]) == proposed
+
+
+def test_both_proposals_look_at_their_own_curves():
+    sizes = curve(ACCURACY, {96: 0.9, 24: 0.9, 16: 0.2})
+    sharp = sharpness_curve(GENDER, {64: (0.9, 0.9), 8: (0.9, 0.9), 4: (0.2, 0.9)})
+    assert propose_min_face_px([sizes, sharp]) == 24
+    assert propose_min_sharpness([sizes, sharp]) == 8
+    assert allowed_losses([sizes, sharp], SHARPNESS) == "10 points of gender accuracy"
+    ages = sharpness_curve(AGE, {64: (5.0, 5.0)})
+    assert allowed_losses([ages], SHARPNESS) == "33 % more age MAE"
 
 
 # --- which faces ------------------------------------------------------------------------------

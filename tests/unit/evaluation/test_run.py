@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from mien.align import AlignSpec, align_faces
+from mien.attributes import measure_quality
 from mien.datasets import Record
 from mien.errors import InputError
 from mien.evaluation.degrade import kinds, parse_kinds
@@ -169,6 +170,45 @@ def test_lines_and_notes_say_what_was_done(analyzer, faces, two_kinds):
     assert len(table["curves"]) == 12
 
 
+def test_blur_is_put_in_order_by_sharpness(analyzer, faces):
+    """Few faces: the medians are told, bins and a proposal need more pictures."""
+    report = evaluate(analyzer, faces, degradation=Degradation(kinds=parse_kinds("blur"), faces=3))
+    [note] = [note for note in report.notes if "sharpness" in note]
+    image = decode(faces.photo)
+    [place] = analyzer.detector.detect([image])[0]
+    found = []
+    for level in (None, *kinds["blur"].levels):
+        worse, moved = (image, place) if level is None else kinds["blur"].apply(image, place, level)
+        chip = align_faces(worse, [moved], AlignSpec(size=112))[0]
+        found.append(measure_quality(moved, chip).sharpness)
+    assert found == sorted(found, reverse=True)
+    steps = zip(found[1:], kinds["blur"].levels, strict=True)
+    medians = [
+        (f"{sharpness:.{0 if sharpness >= 10 else 1}f} ({level:g})") for sharpness, level in steps
+    ]
+    assert note == (
+        f"faces test: median sharpness {found[0]:.0f} as they are; by Gaussian blur, sigma in box "
+        f"widths: {', '.join(medians)}."
+    )
+
+
+def test_the_least_sharp_face_is_proposed(analyzer, faces, monkeypatch):
+    """With bins of a single picture, the six steps of blur make a curve."""
+    monkeypatch.setattr("mien.evaluation.sharpness.MIN_PICTURES", 1)
+    report = evaluate(analyzer, faces, degradation=Degradation(kinds=parse_kinds("blur"), faces=3))
+    proposal, shares = report.notes[-2:]
+    assert ": proposed min_sharpness = " in proposal
+    assert ", the model has 0: " in proposal
+    assert shares.startswith("faces test: less sharp than ")
+    rows = [row for row in report.part(Part.ROBUSTNESS) if ", sharpness " in row.protocol]
+    assert rows
+    for row, before in zip(rows[::2], rows[1::2], strict=True):
+        assert before.protocol == f"{row.protocol}, before"
+        assert before.metric == row.metric
+    table = report.to_dict()
+    assert json.loads(json.dumps(table, allow_nan=False)) == table
+
+
 def test_small_faces_are_not_enlarged(analyzer, faces, photo):
     """A crop of 50 px: its face is some 40 px wide, so that three widths are left."""
     buffer = io.BytesIO()
@@ -244,6 +284,7 @@ def test_a_model_that_answers_something_else(make_model, tmp_path):
 def test_every_face_counts_for_evaluation(tiny_model):
     analyzer = open_analyzer(str(tiny_model), detector="whole", threads=1)
     assert (analyzer.config.min_face_px, analyzer.config.faces) == (1, "largest")
+    assert analyzer.config.min_sharpness == 0
     assert analyzer.config.attributes == ("age", "gender", "emotion")
 
 

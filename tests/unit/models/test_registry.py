@@ -154,15 +154,29 @@ def test_writing_is_the_inverse_of_reading(entry):
         table(input={"size": "big", "colour": "grey", "mean": [0.5], "std": [0.5]}),
         table(input=[64]),
         table(heads=["age"]),
+        table(min_sharpness="high"),
         table(heads={"age": {"decoder": "age"}}),
         table(heads={"age": {"decoder": "age", "labels": ["0", "1"], "colour": "red"}}),
         table(heads={"age": {"decoder": "age", "labels": ["0", "1"], "interval": [0.5]}}),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_an_unusable_entry_names_the_model(entry):
     with pytest.raises(ModelError, match="model entry 'small' is not usable"):
         ModelSpec.from_mapping("small", entry)
+
+
+def test_an_entry_of_an_older_version_never_abstains_from_blur():
+    assert ModelSpec.from_mapping("small", table()).min_sharpness == 0
+    spec = ModelSpec.from_mapping("small", table(min_sharpness=4.5))
+    assert spec.min_sharpness == 4.5
+    assert spec.to_mapping()["min_sharpness"] == 4.5
+
+
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
+def test_a_sharpness_out_of_range_names_the_model(value):
+    with pytest.raises(ModelError, match="small: min_sharpness must be a number from 0 on, got"):
+        ModelSpec.from_mapping("small", table(min_sharpness=value))
 
 
 # --- metadata of an ONNX file -----------------------------------------------------------------

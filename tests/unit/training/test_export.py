@@ -155,11 +155,14 @@ def test_an_expression_head_with_other_labels(source):
     }
 
 
-def test_the_entry_says_from_which_width_faces_are_answered(source):
+def test_the_entry_says_which_faces_are_answered(source):
     fitted = Calibration(
         temperature=dict.fromkeys(source.recipe.heads, 1.0), interval=(0.1, 0.9), coverage=None
     )
-    assert describe(replace(source.recipe, min_face_px=31), fitted, "x.onnx").min_face_px == 31
+    recipe = replace(source.recipe, min_face_px=31, min_sharpness=4.5)
+    spec = describe(recipe, fitted, "x.onnx")
+    assert (spec.min_face_px, spec.min_sharpness) == (31, 4.5)
+    assert describe(source.recipe, fitted, "x.onnx").min_sharpness == 0
 
 
 # --- what is refused ----------------------------------------------------------------------------

@@ -281,6 +281,8 @@ def test_a_name_must_fit_a_file_and_a_table(table, name):
         ("license", 3, "license must be text, got 3"),
         ("min_face_px", 2.5, "min_face_px must be a whole number, got 2.5"),
         ("min_face_px", 0, "min_face_px must be at least 1, got 0"),
+        ("min_sharpness", "8", "min_sharpness must be a number, got '8'"),
+        ("min_sharpness", -1, "min_sharpness must be at least 0, got -1"),
         ("input", {}, "[input] needs the key 'size'"),
         ("input", {"size": 48, "colour": "BGR", "mean": [0], "std": [1]}, "'grey' or 'RGB'"),
         ("input", {"size": 4.5, "colour": "grey", "mean": [0], "std": [1]}, "a whole number"),

@@ -19,6 +19,7 @@ SPEC = ModelSpec(
     license="MIT",
     source='quotes " and größe 😀',
     card="small.md",
+    min_sharpness=4.5,
     heads={"gender": HeadSpec(decoder="softmax", labels=("female", "male"), temperature=1.25)},
 )
 OTHERS = """\
