@@ -34,6 +34,14 @@ def export(
             "onnx-int8 the share of the probability that moves to other labels (0.03)."
         ),
     ] = None,
+    min_face: Annotated[
+        int | None,
+        typer.Option(help="Faces narrower than this get no answers. [default: the recipe's]"),
+    ] = None,
+    min_sharpness: Annotated[
+        float | None,
+        typer.Option(help="Faces less sharp than this get none either. [default: the recipe's]"),
+    ] = None,
     manifest: Annotated[
         Path | None,
         typer.Option(help="Manifest (TOML) in which to add or replace the entry of this model."),
@@ -52,7 +60,16 @@ def export(
     name, chosen = choose_format(format_, out)
     if manifest is not None and not chosen.runs_here:
         raise ConfigError(f"a manifest lists files that mien can run; it cannot run {name!r} files")
-    report = write(run, out, format=name, checkpoint=checkpoint, mirror=mirror, tolerance=tolerance)
+    report = write(
+        run,
+        out,
+        format=name,
+        checkpoint=checkpoint,
+        mirror=mirror,
+        tolerance=tolerance,
+        min_face_px=min_face,
+        min_sharpness=min_sharpness,
+    )
     digest = file_sha256(out)
     _say(out, report, digest)
     if manifest is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -65,6 +65,8 @@ def export(
     checkpoint: str = "best",
     mirror: bool = False,
     tolerance: float | None = None,
+    min_face_px: int | None = None,
+    min_sharpness: float | None = None,
 ) -> ExportReport:
     """Write the averaged weights of a training run as a file for other programs.
 
@@ -79,10 +81,13 @@ def export(
         checkpoint: ``"best"`` or ``"last"``.
         mirror: Average the answers for every face and its mirror image inside the graph.
         tolerance: Largest allowed difference to torch; ``None`` takes the format's own.
+        min_face_px: From which width on faces are answered; ``None`` takes what the run's recipe
+            says. It is known when the trained model has been measured.
+        min_sharpness: The same for their sharpness.
 
     Raises:
         UnknownModelError: There is no such format.
-        ConfigError: The format does not fit the file's ending.
+        ConfigError: The format does not fit the file's ending, or a number is out of range.
         MissingExtraError: The format needs a library that is not installed.
         InputError: The run or its data are missing.
         OutputError: The file cannot be written.
@@ -92,6 +97,11 @@ def export(
     if not out.parent.is_dir():
         raise OutputError(f"{out.parent}: no such folder")
     model, recipe = load_run(run, checkpoint)
+    recipe = replace(
+        recipe,
+        min_face_px=recipe.min_face_px if min_face_px is None else min_face_px,
+        min_sharpness=recipe.min_sharpness if min_sharpness is None else min_sharpness,
+    )
     source, coverage = calibrated(model, recipe, out.name, mirror=mirror, variant=chosen.variant)
     try:
         parity, notes, size = _write(chosen, source, out, tolerance)

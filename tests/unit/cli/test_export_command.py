@@ -32,6 +32,16 @@ def test_a_run_is_exported_with_its_entry(cli, tiny_run, tmp_path):
     assert inside == {"name": "corners", **spec.to_mapping(), "sha256": ""}
 
 
+def test_numbers_that_were_measured_after_training(cli, tiny_run, tmp_path):
+    out = tmp_path / "corners.onnx"
+    flags = ("--min-face", 31, "--min-sharpness", 4.5)
+    assert cli("export", tiny_run, "--out", out, *flags).exit_code == 0
+    spec = ModelSpec.from_metadata("", Session(out, threads=1).metadata)
+    assert (spec.min_face_px, spec.min_sharpness) == (31, 4.5)
+    refused = cli("export", tiny_run, "--out", out, "--min-sharpness", "-1")
+    assert refused.stderr == "error: min_sharpness must be at least 0, got -1.0\n"
+
+
 def test_a_quantised_file_says_what_it_cost(cli, tiny_run, tmp_path):
     out = tmp_path / "corners.onnx"
     result = cli("export", tiny_run, "--out", out, "--format", "onnx-int8")
