@@ -18,6 +18,7 @@ from mien.cli.analyze import analyze
 from mien.cli.doctor import doctor
 from mien.cli.evaluate import evaluate
 from mien.cli.export import export
+from mien.cli.live import live
 from mien.cli.models import models
 from mien.cli.prepare import prepare
 from mien.cli.report import report
@@ -55,6 +56,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(analyze)
+app.command()(live)
 app.command()(doctor)
 app.add_typer(models, name="models")
 app.command()(prepare)
