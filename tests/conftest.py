@@ -3,8 +3,13 @@
 import json
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
+
+# A busy machine makes any example slow once in a while; no test is about time.
+hypothesis.settings.register_profile("mien", deadline=None)
+hypothesis.settings.load_profile("mien")
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
