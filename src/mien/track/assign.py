@@ -27,6 +27,10 @@ further than `MAX_SIZES` is so however vague the guess."""
 MAX_GROWTH = 0.65
 """So is one whose size differs by more than this logarithm: a factor of 1.9."""
 
+HIDDEN_COST = 3.0
+"""Where one face could be two people, one of whom was out of sight, it is rather the other: by this
+much of minus twice the logarithm of the likelihood."""
+
 LIMIT = 40.0
 """What it costs to leave a track and a detection without each other; more than any pair costs."""
 
@@ -110,5 +114,5 @@ def match(guesses: Sequence[Guess], boxes: Sequence[Box]) -> list[tuple[int, int
                 variance = guess.deviation**2 + LOOK_DEVIATION**2
                 squared = away**2 / variance + (growth / SIZE_DEVIATION) ** 2
                 cost[row, column] = (TAIL + 2) * math.log1p(squared / TAIL)
-                cost[row, column] += 2 * math.log(variance)
+                cost[row, column] += 2 * math.log(variance) + HIDDEN_COST * guess.hidden
     return assign(cost, LIMIT)

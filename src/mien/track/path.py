@@ -50,11 +50,13 @@ class Guess(NamedTuple):
         centre: ``(x, y)`` in pixels.
         log_size: Logarithm of the size in pixels; the size is the root of the area.
         deviation: Standard deviation of the centre in face sizes.
+        hidden: Whether the face was out of sight in the frame before.
     """
 
     centre: tuple[float, float]
     log_size: float
     deviation: float
+    hidden: bool = False
 
     @property
     def size(self) -> float:

@@ -32,13 +32,16 @@ CROWDED_CARRY_S = 0.15
 SEARCH_S = 0.15
 """So long the detector looks at every frame for somebody who has just been lost."""
 
+HIDING_S, MOSTLY = 0.3, 0.6
+"""A new face of which this share lies where one was seen so recently is a part of that one."""
+
 CROWDED = 0.05
 """Boxes that overlap this much (of the smaller one) hide each other: flow may follow the wrong."""
 
 CROWDED_NOISE = 0.15
 """Standard deviation of the box of a face that is partly hidden, in face sizes."""
 
-FLOW_DEVIATION = 0.1
+FLOW_DEVIATION = 0.05
 """How far a face may be from where a good flow has led, in face sizes."""
 
 
@@ -96,6 +99,15 @@ class Person:
         x, y = guess.centre
         return Box(x - wide, y - high, x + wide, y + high)
 
+    def hides(self, box: Box, time_s: float) -> bool:
+        """Whether a box is most likely what is left of this face, which the detector misses."""
+        if time_s - self.seen_s > HIDING_S:
+            return False
+        place = self.predicted(time_s)
+        wide = min(place.right, box.right) - max(place.left, box.left)
+        high = min(place.bottom, box.bottom) - max(place.top, box.top)
+        return max(0.0, wide) * max(0.0, high) > MOSTLY * box.width * box.height
+
     def flow(self, image: Image, time_s: float) -> None:
         """Let the flow move the face, if it was seen in the frame before.
 
@@ -117,8 +129,8 @@ class Person:
 
     def guess(self, time_s: float) -> Guess:
         """Where the face probably is: where the flow has led, else where the motion leads."""
-        if self._led is None or self.is_crowded:
-            return self._path.at(time_s)
+        if self._led is None:
+            return self._path.at(time_s)._replace(hidden=not self.is_seen)
         x, y, log_size = map(float, place_of(self._led.face.box))
         return Guess((x, y), log_size, FLOW_DEVIATION)
 

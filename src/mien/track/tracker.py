@@ -145,6 +145,8 @@ class FaceTracker:
             one.miss(time_s)
         self._people = [p for p in self._people if p.is_wanted(time_s, self._patience_s)]
         for face in new:
+            if any(one.hides(face.box, time_s) for one in missed):
+                continue
             one = Person(face, time_s)
             if is_new or face.score >= SURE_SCORE:
                 one.track_id = next(self._numbers)

@@ -1,103 +1,19 @@
 """Identity and place on clips whose truth is known, with the real detector."""
 
-import math
 from functools import lru_cache
 
 import numpy as np
 import pytest
+from clip_scenes import SCENES, SIZE
 from clip_truth import Judge, hidden_shares, iou
-from clips import Actor, Bar, between, evenly, frames, line, still
+from clips import Actor, between, evenly, frames, line, still
 
 from mien.align import POINTS_IN_BOX
 from mien.config import VideoConfig
 from mien.detect import DetectorSettings, YuNet
 from mien.track import FaceTracker
 
-SIZE = (640, 360)
 FPS = 20.0
-
-
-def crossing(speed=240):
-    """Two people in opposite directions; the second one passes in front."""
-    seconds = 380 / speed
-    return [
-        Actor(line((130, 180, 90), (510, 180, 90), seconds), mirror=True),
-        Actor(line((510, 190, 100), (130, 190, 100), seconds)),
-    ]
-
-
-def behind_bar(hidden_s, speed=150):
-    """The middle of the face is behind the bar for so long; the face itself is 80 px wide."""
-    left, right = 340 - speed * hidden_s / 2, 340 + speed * hidden_s / 2
-    walker = Actor(line((160, 180, 80), (160 + 2.4 * speed, 180, 80), 2.4))
-    return [walker, Bar(lambda _: (left, 0, right, SIZE[1]))]
-
-
-def shaken(path, shift):
-    return lambda t: None if path(t) is None else tuple(np.add(path(t), (*shift(t), 0)))
-
-
-def trembling(seed, px):
-    shifts = np.random.default_rng(seed).uniform(-px, px, (400, 2))
-    return lambda t: shifts[round(FPS * t) % 400]
-
-
-def swinging(t):
-    return 100 * math.sin(4 * t), 12 * math.sin(9 * t)
-
-
-def shaky_crossing():
-    back, front = crossing()
-    shake = trembling(1, 6)  # the camera: the same for both
-    return [
-        Actor(shaken(back.path, shake), mirror=True),
-        Actor(shaken(front.path, shake)),
-    ]
-
-
-SCENES = {
-    "crossing": (crossing(), 1.6),
-    "behind a bar for 0.5 s": (behind_bar(0.5), 2.4),
-    "behind a bar for 0.9 s": (behind_bar(0.9), 2.4),
-    "coming nearer": ([Actor(line((220, 180, 40), (380, 180, 190), 1.1))], 1.1),
-    "fast": (
-        [Actor(lambda t: (320 + 150 * math.sin(5 * t), 180 + 50 * math.sin(9 * t), 80))],
-        1.1,
-    ),
-    "camera pans": (
-        [
-            Actor(shaken(still(170, 150, 75), swinging)),
-            Actor(shaken(still(440, 200, 90), swinging), mirror=True),
-        ],
-        1.2,
-    ),
-    "camera shakes, people cross": (shaky_crossing(), 1.6),
-    "blurred": (
-        [
-            Actor(
-                line((180, 180, 90), (420, 180, 90), 1.2),
-                blur_px=lambda t: 4.5 if 0.4 < t < 0.6 or 0.8 < t < 0.9 else 0.0,
-            )
-        ],
-        1.2,
-    ),
-    "four people": (
-        [
-            Actor(line((90, 100, 70), (550, 110, 70), 2.0)),
-            Actor(line((550, 260, 80), (90, 240, 80), 2.0), mirror=True),
-            Actor(line((330, 70, 60), (330, 290, 90), 2.0), gain=(0.8, 0.9, 1.0)),
-            Actor(line((70, 290, 60), (570, 80, 60), 2.0), mirror=True, gain=(1.0, 0.85, 0.8)),
-        ],
-        2.0,
-    ),
-    "bowing to each other": (
-        [
-            Actor(lambda t: (250 + 60 * math.sin(3 * t), 180, 90)),
-            Actor(lambda t: (400 - 60 * math.sin(3 * t), 185, 95), mirror=True),
-        ],
-        2.0,
-    ),
-}
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,14 @@ def test_the_sharper_guess_wins():
     assert match(guesses, [square(101, 100, 40)]) == [(1, 0)]
 
 
+def test_who_was_in_sight_comes_first():
+    guesses = [guess(100, 100, 40)._replace(hidden=True), guess(103, 100, 40)]
+    assert match(guesses, [square(100, 100, 40)]) == [(1, 0)]
+    # But not when the face is clearly the other one's.
+    guesses[1] = guess(118, 100, 40)
+    assert match(guesses, [square(100, 100, 40)]) == [(0, 0)]
+
+
 @pytest.mark.parametrize(
     ("box", "deviation"),
     [

@@ -119,6 +119,14 @@ def test_flow_does_not_carry_a_ghost_for_long():
     assert answers[5:] == [[]] * 5
 
 
+def test_what_is_left_of_a_hidden_face_is_nobody_new():
+    # The face slides behind something; at last a sliver of it is seen, too small to be the face.
+    slivers = [[face(50, width=60)]] * 4 + [[face(40, width=20)], [], []]
+    answers, _, tracker = follow(slivers, even(7), detect_every=1)
+    assert all(set(numbers) <= {1} for numbers in answers)
+    assert tracker.alive == {1}
+
+
 def test_a_number_ends_once_and_is_never_given_again():
     # Somebody is there for one frame in eight; after 0.2 s nobody waits for them any more.
     looks = [[face(50)] if k % 8 == 0 else [] for k in range(81)]
