@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from clip_truth import hidden_shares
 from clips import Actor, Bar, Path2D, line, still
 
 SIZE = (640, 360)
@@ -99,12 +101,33 @@ SCENES: dict[str, tuple[list[Actor | Bar], float]] = {
 }
 
 
-def random_scene(seed: int) -> tuple[list[Actor | Bar], float]:
-    """Two to four people on random ways, some of them behind a bar.
+def random_scenes(count: int) -> Iterator[tuple[list[Actor | Bar], float]]:
+    """Two to four people on random ways, some of them behind a bar; the same ones every time.
 
-    Everybody goes through the picture within 2.5 s, swaying; who is smaller is further away.
+    Everybody goes through the picture within 2.5 s, swaying; who is smaller is further away. Left
+    out are scenes in which nobody could know who is who: where somebody is hidden in the first
+    0.3 s, so that there is no motion to go by, or for longer than 0.9 s.
     """
-    rng = np.random.default_rng(seed)
+    scenes = (_random_scene(np.random.default_rng(seed)) for seed in itertools.count())
+    return itertools.islice((scene for scene in scenes if _is_fair(*scene)), count)
+
+
+def _is_fair(scene: list[Actor | Bar], seconds: float) -> bool:
+    times = np.arange(0, seconds, 0.1)
+    hidden = np.array([hidden_shares(scene, time_s, SIZE) for time_s in times]) > 0.25
+    longest = max(
+        (
+            len(list(run))
+            for one in hidden.T
+            for is_hidden, run in itertools.groupby(one)
+            if is_hidden
+        ),
+        default=0,
+    )
+    return not hidden[:4].any() and longest <= 9
+
+
+def _random_scene(rng: np.random.Generator) -> tuple[list[Actor | Bar], float]:
     widths = np.sort(rng.uniform(50, 110, rng.integers(2, 5)))
     scene: list[Actor | Bar] = []
     for number, width in enumerate(map(float, widths)):
