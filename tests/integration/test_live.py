@@ -23,6 +23,7 @@ from mien.live import run
 from mien.live.layout import Layout, fitted
 from mien.live.meters import Meters
 from mien.live.session import Session
+from mien.live.window import Window
 from mien.pipeline import Analyzer
 from mien.sources import camera, open_video
 
@@ -115,7 +116,7 @@ class User(threading.Thread):
 
     def run(self):
         try:
-            wait_until(lambda: pygame.display.get_init() and pygame.display.get_surface())
+            wait_until(pygame.display.get_init)
             self.act()
         except BaseException as error:
             self.error = error
@@ -367,8 +368,18 @@ class Bench:
         return len(self.meters.screen._times)
 
 
-def screen():
-    return pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
+@pytest.fixture
+def screens(monkeypatch):
+    """What was brought to the screen last, read back from the window."""
+    seen = []
+    show = Window.show
+
+    def shown(window, canvas):
+        show(window, canvas)
+        seen[:] = [pygame.surfarray.array3d(window._window.get_surface()).swapaxes(0, 1)]
+
+    monkeypatch.setattr(Window, "show", shown)
+    return seen
 
 
 def settled(count):
@@ -398,7 +409,7 @@ def test_a_pause_stops_the_picture_and_the_network(tiny_model, plug):
     Bench(tiny_model, "0", act)
 
 
-def test_the_picture_is_on_the_screen(tiny_model, plug, pictures):
+def test_the_picture_is_on_the_screen(tiny_model, plug, pictures, screens):
     """Read back from the surface; a strip at the left edge, where the background stands still."""
     plug()
     seen = []
@@ -407,7 +418,7 @@ def test_the_picture_is_on_the_screen(tiny_model, plug, pictures):
         wait_until(lambda: bench.shown() > 3)
         press(pygame.K_SPACE)
         settled(bench.shown)
-        seen.append(screen())
+        seen.append(screens[0])
 
     Bench(tiny_model, "0", act)
     place = fitted(Layout.of((640, 480)).picture, SIZE)
