@@ -14,7 +14,6 @@ from clips import Actor, between, evenly, frames, line
 
 from mien import Analyzer, VideoConfig
 from mien.interfaces import Frame
-from mien.people import People
 from mien.pipeline.video import Follower
 from mien.sinks.painter import Painter
 
@@ -45,11 +44,10 @@ def endless(end):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_stays_flat():
     follower = Follower(Analyzer(model="mien-s-int8", threads=1), VideoConfig())
-    painter, people = Painter(), People()
+    painter = Painter()
     settled, peak, count, seen = 0.0, 0.0, 0, set()
     for frame, result in follower.run(endless(time.monotonic() + SECONDS)):
         painter.draw(frame.image, result)
-        people.add(result)
         seen.update(face.track_id for face in result.faces)
         count += 1
         if count == 240:  # four rounds: everything has happened that ever will

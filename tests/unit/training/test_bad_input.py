@@ -12,6 +12,7 @@ from mien.errors import ConfigError, InputError, MienError, UnknownModelError
 from mien.training.loop import Trainer, train
 from mien.training.packed import read_records, write_records
 from mien.training.recipe import Recipe
+from mien.training.teachers import Teachers
 
 
 @pytest.fixture(autouse=True)
@@ -224,11 +225,12 @@ def test_a_teacher_that_is_not_there(recipe_table, refused, tmp_path):
     assert refused(InputError).startswith(f"{tmp_path / 'nowhere'}: checkpoint 'best' cannot be")
 
 
-def test_a_teacher_that_sees_colour(recipe_table, refused, tiny_run):
+def test_a_teacher_that_sees_larger_faces(recipe_table, tiny_run):
     with_teacher(recipe_table, tiny_run)
-    recipe_table["input"] = {"size": 32, "colour": "RGB", "mean": [0.5] * 3, "std": [0.25] * 3}
-    expected = f"[teacher] {tiny_run}: sees 32 px grey, the student 32 px RGB"
-    assert refused() == expected
+    recipe_table["input"]["size"] = 48
+    with pytest.raises(ConfigError) as caught:
+        Teachers(Recipe.from_mapping(recipe_table))
+    assert str(caught.value) == f"[teacher] {tiny_run}: sees 32 px, the student 48 px"
 
 
 def test_a_teacher_with_other_labels(recipe_table, refused, tiny_run):
