@@ -7,6 +7,7 @@ import pytest
 from clips import Actor, Bar, between, evenly, frames, line, still, write_clip
 
 from mien import Analyzer, VideoConfig
+from mien.detect import YuNet
 from mien.interfaces import Frame
 from mien.pipeline.video import FRAMES_AHEAD, GROUP, Follower
 
@@ -120,6 +121,19 @@ def test_a_broken_frame_is_handed_on_and_nobody_is_lost(analyzer):
         found[0][1].faces[0].track_id
     }
     assert sum(len(result.faces) for _, result in found) == 14
+
+
+def test_frames_without_faces_are_not_searched_on(analyzer, monkeypatch):
+    looks = []
+    search = YuNet._search_on
+    monkeypatch.setattr(
+        YuNet, "_search_on", lambda *given: looks.append(1) or search(*given), raising=True
+    )
+    empty = clip([], seconds=0.6)
+    follow(analyzer, empty)
+    assert not looks
+    follow(analyzer, empty[:2], every_s=0.5)
+    assert looks
 
 
 def test_who_becomes_too_small_keeps_the_last_steady_answer(analyzer):

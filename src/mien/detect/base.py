@@ -19,6 +19,8 @@ class DetectorSettings:
         min_score: Weaker faces are left out, 0 to 1; the scale differs between detectors.
         device: Key of `mien.models.PROVIDERS`; only detectors on ONNX Runtime use it.
         threads: Threads inside one call; 0 means all cores.
+        thorough: Search on where little is found; off for frames of a clip, where the next one is
+            another chance. Only detectors that can search on use it.
 
     Raises:
         ConfigError: A number is out of range.
@@ -27,6 +29,7 @@ class DetectorSettings:
     min_score: float
     device: str = "cpu"
     threads: int = 0
+    thorough: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_score <= 1:
@@ -51,7 +54,12 @@ detectors: Registry[DetectorClass] = Registry("detector")
 
 
 def create_detector(
-    name: str, *, min_score: float | None = None, device: str = "cpu", threads: int = 0
+    name: str,
+    *,
+    min_score: float | None = None,
+    device: str = "cpu",
+    threads: int = 0,
+    thorough: bool = True,
 ) -> Detector:
     """Build the detector of this name.
 
@@ -60,6 +68,7 @@ def create_detector(
         min_score: Weaker faces are left out, 0 to 1; ``None`` takes the detector's own default.
         device: Key of `mien.models.PROVIDERS`.
         threads: Threads inside one call; 0 means all cores.
+        thorough: Search on where little is found.
 
     Raises:
         UnknownModelError: There is no such detector.
@@ -70,7 +79,9 @@ def create_detector(
     """
     entry = detectors[name]
     score = entry.DEFAULT_MIN_SCORE if min_score is None else min_score
-    return entry(DetectorSettings(min_score=score, device=device, threads=threads))
+    return entry(
+        DetectorSettings(min_score=score, device=device, threads=threads, thorough=thorough)
+    )
 
 
 def strongest_first(faces: Sequence[Detection]) -> list[Detection]:

@@ -98,7 +98,7 @@ class YuNet:
         results = []
         for image, candidates in zip(pyramids, self._first_look(pyramids), strict=True):
             faces = self._settle(image, candidates)
-            if self.retry_long_side:
+            if self.retry_long_side and self.settings.thorough:
                 faces = self._search_on(image, faces)
             results.append(faces)
         return results

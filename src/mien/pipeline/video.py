@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from mien.config import VideoConfig
+from mien.detect import create_detector
 from mien.interfaces import Detection, Frame, Image
 from mien.pipeline.ahead import ahead
 from mien.pipeline.analyzer import Analyzer, Prepared, Probabilities
@@ -25,6 +26,9 @@ FRAMES_AHEAD = 3
 
 GROUP = 8
 """Most frames of a file whose faces share one forward pass."""
+
+SPARSE_S = 0.5
+"""Frames this far apart are searched as thoroughly as pictures are."""
 
 
 @dataclass(slots=True)
@@ -100,6 +104,16 @@ class Follower:
         self._analyzer = analyzer
         self._config = config
         self._live = live
+        # A frame without faces is not searched ever finer: the next one is another chance. Frames
+        # far apart are like pictures.
+        chosen = analyzer.config
+        self._detector = create_detector(
+            chosen.detector,
+            min_score=chosen.min_score,
+            device=chosen.device,
+            threads=1,
+            thorough=(config.every_s or 0.0) >= SPARSE_S,
+        )
         self._tracker = FaceTracker(self._detect, config)
         waits = config.symmetric and not live
         self._smoothing: _Smoothing = SymmetricSmoother(config) if waits else _Immediate(config)
@@ -133,7 +147,7 @@ class Follower:
         yield from self._finish(self._smoothing.flush())
 
     def _detect(self, image: Image) -> list[Detection]:
-        return self._analyzer.detector.detect([image])[0]
+        return self._detector.detect([image])[0]
 
     def _follow(self, frame: Frame, keep_image: bool) -> _Followed:
         if frame.image is None:
