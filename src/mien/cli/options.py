@@ -61,47 +61,35 @@ Config: TypeAlias = Annotated[
     typer.Option(help="TOML file with the tables [analyze] and [video]; flags win over it."),
 ]
 
-CLIPS = "Clips and cameras"
 Every: TypeAlias = Annotated[
     str | None,
     typer.Option(
         help="Look at one frame in so much time: 0.5s. [default: every frame]",
-        rich_help_panel=CLIPS,
     ),
 ]
-Start: TypeAlias = Annotated[
-    str | None, typer.Option(help="Where to begin: 90, 90s or 1:30.", rich_help_panel=CLIPS)
-]
-End: TypeAlias = Annotated[
-    str | None, typer.Option(help="Where to stop, as --start.", rich_help_panel=CLIPS)
-]
-MaxFrames: TypeAlias = Annotated[
-    int | None, typer.Option(help="Stop after so many frames.", rich_help_panel=CLIPS)
-]
+Start: TypeAlias = Annotated[str | None, typer.Option(help="Where to begin: 90, 90s or 1:30.")]
+End: TypeAlias = Annotated[str | None, typer.Option(help="Where to stop, as --start.")]
+MaxFrames: TypeAlias = Annotated[int | None, typer.Option(help="Stop after so many frames.")]
 SkipBroken: TypeAlias = Annotated[
     bool | None,
-    typer.Option("--skip-broken", help="Go on behind damaged places.", rich_help_panel=CLIPS),
+    typer.Option("--skip-broken", help="Go on behind damaged places."),
 ]
 DetectEvery: TypeAlias = Annotated[
     int | None,
     typer.Option(
         help="Find faces in every n-th frame, follow them in others. "
         f"[default: {VIDEO.detect_every}]",
-        rich_help_panel=CLIPS,
     ),
 ]
 Smoothing: TypeAlias = Annotated[
     str | None,
     typer.Option(
         help=f"Time constant of the expression; 0: off. [default: {VIDEO.smoothing_s}s]",
-        rich_help_panel=CLIPS,
     ),
 ]
 Symmetric: TypeAlias = Annotated[
     bool | None,
-    typer.Option(
-        "--symmetric", help="Smooth with the future too: nothing is late.", rich_help_panel=CLIPS
-    ),
+    typer.Option("--symmetric", help="Smooth with the future too: nothing is late."),
 ]
 
 
