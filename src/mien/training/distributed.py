@@ -8,6 +8,7 @@ share, so that two processes train the same model as one with twice the batch.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import cast
@@ -15,6 +16,9 @@ from typing import cast
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+SETTLE_S = 0.25
+"""How long the threads of gloo have for letting go before the group ends."""
 
 
 def world() -> int:
@@ -38,10 +42,13 @@ def processes(device: torch.device) -> Iterator[None]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
-        # The last broadcast may still be freed by a thread of gloo, which needs Python's lock for
-        # that, while the end of the group holds the lock and waits for the thread.
         dist.barrier()
     finally:
+        # A thread of gloo may still be freeing what the last exchanges used, and needs Python's
+        # lock for that, while the end of the group holds the lock and waits for the thread: a
+        # deadlock. Gloo has two threads, so that one of them stood at the barrier says nothing
+        # about the other, and nobody tells when it is done. It needs microseconds.
+        time.sleep(SETTLE_S)
         dist.destroy_process_group()
 
 
