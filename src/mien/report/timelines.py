@@ -107,6 +107,17 @@ def _blocks(points: Points, edges: Floats) -> list[tuple[int, float, float, floa
     return blocks
 
 
+SPIKE = {
+    "showspikes": True,
+    "spikemode": "across",
+    "spikesnap": "hovered data",
+    "spikethickness": 1,
+    "spikedash": "solid",
+    "spikecolor": INK,
+}
+"""A line through the moment that the pointer is at."""
+
+
 def timeline(clip: Clip, person: Person, name: str, *, with_balance: bool = False) -> Drawing:
     """Facial expressions of one person over time: areas that fill 100 %, gaps where nobody is.
 
@@ -135,15 +146,7 @@ def timeline(clip: Clip, person: Person, name: str, *, with_balance: bool = Fals
     shape = layout(
         height,
         hovermode="x",
-        xaxis=time_axis(clip)
-        | {
-            "showspikes": True,
-            "spikemode": "across",
-            "spikesnap": "hovered data",
-            "spikethickness": 1,
-            "spikedash": "solid",
-            "spikecolor": INK,
-        },
+        xaxis=time_axis(clip) | SPIKE,
         yaxis=axis(
             range=[0, 100],
             tickvals=[0, 50, 100],

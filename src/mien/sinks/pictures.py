@@ -52,24 +52,9 @@ class ImageSink:
         self.draw = draw
         self.blur = blur
         self._written: set[str] = set()
-        self._is_folder = self.path.is_dir() or not self.path.suffix
-        if self._is_folder:
-            try:
-                self.path.mkdir(parents=True, exist_ok=True)
-            except FileExistsError:
-                raise OutputError(
-                    f"{self.path}: is a file without an image ending, so pictures cannot be "
-                    "written there. Name a folder or an image."
-                ) from None
-            except OSError as error:
-                raise output_error(self.path, error) from error
-        elif self.path.suffix.lower() not in IMAGE_ENDINGS:
-            raise ConfigError(
-                f"{self.path}: pictures cannot have the ending {self.path.suffix!r}. "
-                f"Known: {', '.join(IMAGE_ENDINGS)}; or name a folder."
-            )
-        elif not self.path.parent.is_dir():
-            raise output_error(self.path, FileNotFoundError())
+        self._is_folder = claim_place(
+            self.path, IMAGE_ENDINGS, ending="an image ending", many="pictures", one="an image"
+        )
 
     def write(self, frame: Frame, result: FrameResult) -> None:
         """Write the picture of one frame.
@@ -118,6 +103,44 @@ class ImageSink:
         trace: TracebackType | None,
     ) -> Any:
         self.close()
+
+
+def claim_place(path: Path, endings: Sequence[str], *, ending: str, many: str, one: str) -> bool:
+    """Make the folder for pictures or clips, or see that one file can be written.
+
+    Args:
+        path: A folder, made if needed, or a file.
+        endings: That the file may have.
+        ending: What the file lacks when it stands where a folder should, for the message.
+        many: What is written, for the message.
+        one: One of them, for the message.
+
+    Returns:
+        Whether it is a folder.
+
+    Raises:
+        ConfigError: The ending is none of `endings`.
+        OutputError: The folder cannot be made or is not there.
+    """
+    if path.is_dir() or not path.suffix:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise OutputError(
+                f"{path}: is a file without {ending}, so {many} cannot be written there. "
+                f"Name a folder or {one}."
+            ) from None
+        except OSError as error:
+            raise output_error(path, error) from error
+        return True
+    if path.suffix.lower() not in endings:
+        raise ConfigError(
+            f"{path}: {many} cannot have the ending {path.suffix!r}. "
+            f"Known: {', '.join(endings)}; or name a folder."
+        )
+    if not path.parent.is_dir():
+        raise output_error(path, FileNotFoundError())
+    return False
 
 
 def with_room(image: Image, result: FrameResult) -> tuple[Image, FrameResult]:

@@ -7,15 +7,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mien.errors import ConfigError, MissingExtraError, OutputError
+from mien.errors import MissingExtraError, OutputError
 from mien.interfaces import Frame
 from mien.results import FrameResult
 from mien.sinks.base import CLIP_ENDINGS, close_after
 from mien.sinks.blur import blur_faces
 from mien.sinks.clip_file import ClipFile
-from mien.sinks.files import output_error
 from mien.sinks.painter import Painter
-from mien.sinks.pictures import is_same_file, stem_and_ending, unused_name, with_room
+from mien.sinks.pictures import (
+    claim_place,
+    is_same_file,
+    stem_and_ending,
+    unused_name,
+    with_room,
+)
 
 
 class VideoSink:
@@ -54,24 +59,9 @@ class VideoSink:
         self._clip: ClipFile | None = None
         self._last: Frame | None = None
         self._painter = Painter()
-        self._is_folder = self.path.is_dir() or not self.path.suffix
-        if self._is_folder:
-            try:
-                self.path.mkdir(parents=True, exist_ok=True)
-            except FileExistsError:
-                raise OutputError(
-                    f"{self.path}: is a file without an ending, so clips cannot be written there. "
-                    "Name a folder or a clip."
-                ) from None
-            except OSError as error:
-                raise output_error(self.path, error) from error
-        elif self.path.suffix.lower() not in CLIP_ENDINGS:
-            raise ConfigError(
-                f"{self.path}: clips cannot have the ending {self.path.suffix!r}. "
-                f"Known: {', '.join(CLIP_ENDINGS)}; or name a folder."
-            )
-        elif not self.path.parent.is_dir():
-            raise output_error(self.path, FileNotFoundError())
+        self._is_folder = claim_place(
+            self.path, CLIP_ENDINGS, ending="an ending", many="clips", one="a clip"
+        )
 
     def write(self, frame: Frame, result: FrameResult) -> None:
         """Append a frame to the clip of its source.
