@@ -185,6 +185,7 @@ def test_a_teacher_labels_every_class():
             "bins, from which label-distribution, expectation cannot learn",
         ),
         ({"age_years": 3.0}, {"bin-likelihood": 1}, "years, from which bin-likelihood cannot"),
+        ({"age_range": (0, 9)}, {"smoothness": 1}, "bins, from which smoothness cannot learn"),
     ],
 )
 def test_ages_of_a_kind_that_the_objective_cannot_use(labels, objective, there):

@@ -333,6 +333,38 @@ def test_all_mass_in_the_bin_is_no_loss():
     assert wrong[0] > 50
 
 
+def test_a_normal_distribution_is_smooth():
+    ages = torch.arange(101.0)
+    normal = -((ages - 33.3) ** 2)[None] / (2 * 6.0**2)
+    assert value_of(
+        "smoothness", task("age", normal, [record(age_range=(30, 39))])
+    ) == pytest.approx(0, abs=1e-6)
+    # 1, -3, 3, -1: one raised age takes part in four third differences.
+    spike = torch.eye(101)[50:51]
+    assert value_of("smoothness", task("age", spike, [record(age_years=50.0)])) == pytest.approx(20)
+
+
+def test_smoothness_spreads_the_mass_of_a_bin():
+    torch.manual_seed(0)
+    answers = torch.randn(1, 101, requires_grad=True)
+    optimiser = torch.optim.LBFGS([answers], max_iter=500)
+    given = task("age", answers, [record(age_range=(30, 39))])
+
+    def loss():
+        optimiser.zero_grad()
+        terms = {name: objectives[name].loss(given)[0] for name in ("bin-likelihood", "smoothness")}
+        both = terms["bin-likelihood"].sum() + 10 * terms["smoothness"].sum()
+        both.backward()
+        return both
+
+    optimiser.step(loss)
+    p = torch.softmax(answers[0].detach(), 0)
+    assert p[30:40].sum() > 0.9
+    assert 34 < float(p @ torch.arange(101.0)) < 35  # the middle of the bin
+    assert torch.diff(p[25:35]).min() > 0  # one hill
+    assert torch.diff(p[35:45]).max() < 0
+
+
 # --- learning from a teacher --------------------------------------------------------------------
 
 
@@ -409,6 +441,7 @@ def test_distillation_needs_a_teacher():
         ("age", {"label-distribution": 1, "expectation": 1, "bin-likelihood": 1}, "classes"),
         ("age", {"mean-variance": 1, "label-smoothing": 1, "distillation": 1}, "classes"),
         ("age", {"bin-likelihood": 1}, "classes"),
+        ("age", {"bin-likelihood": 1, "smoothness": 1}, "classes"),
         ("age", {"distillation": 1}, "classes"),
         ("age", {"l1": 1, "l2": 1}, "value"),
         ("age", {"l1": 1, "bin-likelihood": 1, "distillation": 1}, "value"),

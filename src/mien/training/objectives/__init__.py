@@ -53,7 +53,8 @@ class Objective:
         form: What the columns of the head are: ``"classes"`` (one logit a class), ``"value"``
             (one number), ``"ordinal"`` (one number, with a threshold for every age) or ``"any"``.
         heads: Heads it fits.
-        ages: Kinds of age labels it learns from: ``"years"``, ``"bins"``.
+        ages: Kinds of age labels it learns from: ``"years"``, ``"bins"``; none when it only helps
+            another one.
     """
 
     loss: Loss
