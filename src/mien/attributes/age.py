@@ -27,7 +27,7 @@ def expected_age(probabilities: FloatArray) -> npt.NDArray[np.float64]:
     return np.asarray(probabilities, np.float64) @ AGES
 
 
-def age_quantile(probabilities: FloatArray, level: float) -> npt.NDArray[np.float64]:
+def age_quantile(probabilities: FloatArray, level: float | FloatArray) -> npt.NDArray[np.float64]:
     """Age below which a share `level` of every distribution lies.
 
     The probability of ``k`` years is spread evenly over ``k`` to ``k + 1``: somebody who is 30
@@ -36,14 +36,15 @@ def age_quantile(probabilities: FloatArray, level: float) -> npt.NDArray[np.floa
 
     Args:
         probabilities: Shape ``(n, 101)``, rows sum to one.
-        level: 0 to 1.
+        level: 0 to 1, one for all rows or one a row, ``(n,)``.
 
     Returns:
         Years, shape ``(n,)``, within 0 to 100.
     """
+    level = np.broadcast_to(np.asarray(level, np.float64), len(probabilities))
     cumulative = np.cumsum(np.asarray(probabilities, np.float64), axis=1)
     cumulative /= cumulative[:, -1:]
-    reached = (cumulative >= level - 1e-12).argmax(axis=1)
+    reached = (cumulative >= level[:, None] - 1e-12).argmax(axis=1)
     rows = np.arange(len(cumulative))
     before = np.where(reached > 0, cumulative[rows, reached - 1], 0.0)
     mass = cumulative[rows, reached] - before
@@ -52,8 +53,41 @@ def age_quantile(probabilities: FloatArray, level: float) -> npt.NDArray[np.floa
     return np.asarray(np.clip(reached + share - 0.5, 0.0, float(MAX_AGE)), np.float64)
 
 
+def age_interval(
+    probabilities: FloatArray,
+    interval: tuple[float, float],
+    by_age: Sequence[tuple[float, float, float]] = (),
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Interval of every face.
+
+    Args:
+        probabilities: Shape ``(n, 101)``, rows sum to one.
+        interval: Levels of the two ends.
+        by_age: Rows of expected age and the levels there instead, see `HeadSpec.interval_by_age`.
+
+    Returns:
+        Lower and upper ends in years, shape ``(n,)`` each.
+    """
+    years = expected_age(probabilities)
+    lower: float | FloatArray
+    upper: float | FloatArray
+    lower, upper = interval
+    if by_age:
+        ages, lowers, uppers = np.array(by_age, np.float64).T
+        lower, upper = np.interp(years, ages, lowers), np.interp(years, ages, uppers)
+    # A skewed distribution can have its mean outside a narrow interval; users would not
+    # understand a number outside its own range.
+    return (
+        np.minimum(age_quantile(probabilities, lower), years),
+        np.maximum(age_quantile(probabilities, upper), years),
+    )
+
+
 def decode_ages(
-    probabilities: FloatArray, interval: tuple[float, float], groups: Sequence[AgeGroup]
+    probabilities: FloatArray,
+    interval: tuple[float, float],
+    groups: Sequence[AgeGroup],
+    by_age: Sequence[tuple[float, float, float]] = (),
 ) -> list[Age]:
     """Turn distributions into answers.
 
@@ -61,15 +95,13 @@ def decode_ages(
         probabilities: Shape ``(n, 101)``, rows sum to one.
         interval: Levels of the lower and upper end, calibrated to cover 80 % of validation faces.
         groups: Age groups that cover every age once.
+        by_age: Levels that depend on the expected age, see `age_interval`.
 
     Returns:
         One answer a row.
     """
     years = expected_age(probabilities)
-    # A skewed distribution can have its mean outside a narrow interval; users would not
-    # understand a number outside its own range.
-    low = np.minimum(age_quantile(probabilities, interval[0]), years)
-    high = np.maximum(age_quantile(probabilities, interval[1]), years)
+    low, high = age_interval(probabilities, interval, by_age)
     labels = tuple(map(str, groups))
     answers = []
     for k, row in enumerate(np.asarray(probabilities, np.float64)):

@@ -83,4 +83,4 @@ def decode_age(
         raise ModelError(
             f"an age distribution has {MAX_AGE + 1} classes, the model has {len(head.labels)}"
         )
-    return decode_ages(probabilities, head.interval, config.age_groups)
+    return decode_ages(probabilities, head.interval, config.age_groups, head.interval_by_age)

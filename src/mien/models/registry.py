@@ -69,13 +69,16 @@ class HeadSpec:
         labels: Label of every class, in the order of the output's columns.
         temperature: Logits are divided by this before the softmax (calibration on validation
             data; Guo et al., "On Calibration of Modern Neural Networks", ICML 2017).
-        interval: Decoder settings for the interval, e.g. ``{"low": 0.1, "high": 0.9}``.
+        interval: Levels of the distribution between which the age interval lies.
+        interval_by_age: Rows of expected age, lower and upper level, by rising age, where one pair
+            of levels does not fit everybody: straight lines between the rows, constant beyond.
     """
 
     decoder: str
     labels: tuple[str, ...]
     temperature: float = 1.0
     interval: tuple[float, float] = (0.1, 0.9)
+    interval_by_age: tuple[tuple[float, float, float], ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
@@ -85,6 +88,13 @@ class HeadSpec:
         low, high = self.interval
         if not 0 <= low < high <= 1:
             raise ModelError(f"interval must be 0 <= low < high <= 1, got {self.interval}")
+        ages = [row[0] for row in self.interval_by_age]
+        ordered = all(0 <= low < high <= 1 for _, low, high in self.interval_by_age)
+        if not ordered or ages != sorted(set(ages)):
+            raise ModelError(
+                "interval_by_age must be rows of rising age and 0 <= low < high <= 1, "
+                f"got {self.interval_by_age}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +194,11 @@ class ModelSpec:
                 "temperature": head.temperature,
                 "interval": list(head.interval),
             }
+            | (
+                {"interval_by_age": [list(row) for row in head.interval_by_age]}
+                if head.interval_by_age
+                else {}
+            )
             for name, head in self.heads.items()
         }
         return table
@@ -211,7 +226,11 @@ class ModelSpec:
 
 
 def _with_tuples(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    return {key: _tuple(value) for key, value in table.items()}
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value
 
 
 def load_manifest() -> dict[str, ModelSpec]:

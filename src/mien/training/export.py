@@ -214,6 +214,7 @@ def describe(recipe: Recipe, fitted: Calibration, file: str, variant: str = "") 
                 labels=recipe.heads[head].labels,
                 temperature=fitted.temperature[head],
                 interval=fitted.interval if head == "age" else (0.1, 0.9),
+                interval_by_age=fitted.interval_by_age if head == "age" else (),
             )
             for head in recipe.heads
         },

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.attributes.age import age_quantile, decode_ages, expected_age
+from mien.attributes.age import age_interval, age_quantile, decode_ages, expected_age
 from mien.config import MAX_AGE, AgeGroup, AnalyzeConfig
 
 GROUPS = AnalyzeConfig().age_groups
@@ -102,6 +102,23 @@ def test_an_interval_reaches_to_the_expected_age():
     assert age.low == pytest.approx(9.5 + 0.1 / 0.95)
     [age] = decode_ages(spread(a10=0.05, a90=0.95), (0.1, 0.9), GROUPS)
     assert age.low == age.years == pytest.approx(86)
+
+
+def test_every_row_may_have_its_own_level():
+    rows = np.vstack([spread(a30=1.0), spread(a60=1.0)])
+    assert age_quantile(rows, np.array([0.75, 0.25])) == pytest.approx([30.25, 59.75])
+
+
+def test_levels_follow_the_expected_age():
+    rows = np.vstack([spread(**{f"a{age}": 1.0}) for age in (0, 10, 20, 30, 90)])
+    by_age = ((10.0, 0.3, 0.7), (30.0, 0.1, 0.9))
+    low, high = age_interval(rows, (0.0, 1.0), by_age)
+    # 0 has the levels of 10, 20 those halfway between 10 and 30, 90 those of 30.
+    assert low == pytest.approx([0, 9.8, 19.7, 29.6, 89.6])
+    assert high == pytest.approx([0.2, 10.2, 20.3, 30.4, 90.4])
+    answers = decode_ages(rows, (0.0, 1.0), GROUPS, by_age)
+    assert [a.low for a in answers] == pytest.approx(list(low))
+    assert [a.high for a in answers] == pytest.approx(list(high))
 
 
 def test_no_faces_give_no_answers():

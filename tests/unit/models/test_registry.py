@@ -92,6 +92,9 @@ def test_registries_share_nothing(tools):
         ({"interval": (0.9, 0.1)}, "interval must be 0 <= low < high <= 1"),
         ({"interval": (0.1, 1.1)}, "interval must be 0 <= low < high <= 1"),
         ({"interval": (0.5, 0.5)}, "interval must be 0 <= low < high <= 1"),
+        ({"interval_by_age": ((5.0, 0.9, 0.1),)}, "interval_by_age must be rows of rising age"),
+        ({"interval_by_age": ((9.0, 0.1, 0.9), (5.0, 0.1, 0.9))}, "must be rows of rising age"),
+        ({"interval_by_age": ((5.0, 0.1, 0.9), (5.0, 0.2, 0.8))}, "must be rows of rising age"),
     ],
 )
 def test_a_head_is_checked(setting, message):
@@ -132,7 +135,27 @@ def test_reading_leaves_the_table_alone():
     assert entry == TABLE
 
 
-@pytest.mark.parametrize("entry", [table(), without("input"), without("heads")])
+BY_AGE = {
+    "age": {
+        "decoder": "age-distribution",
+        "labels": ["0", "1"],
+        "interval_by_age": [[2.5, 0.3, 0.7], [30.0, 0.1, 0.9]],
+    }
+}
+
+
+def test_levels_by_age_are_read():
+    spec = ModelSpec.from_mapping("small", table(heads=BY_AGE))
+    assert spec.heads["age"].interval_by_age == ((2.5, 0.3, 0.7), (30.0, 0.1, 0.9))
+    assert (
+        "interval_by_age"
+        not in ModelSpec.from_mapping("small", table()).to_mapping()["heads"]["age"]
+    )
+
+
+@pytest.mark.parametrize(
+    "entry", [table(), without("input"), without("heads"), table(heads=BY_AGE)]
+)
 def test_writing_is_the_inverse_of_reading(entry):
     spec = ModelSpec.from_mapping("small", entry)
     written = spec.to_mapping()

@@ -5,12 +5,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
-from mien.attributes.age import age_quantile
+from mien.attributes.age import age_interval, age_quantile
 from mien.attributes.decoders import softmax
 from mien.datasets import Record
 from mien.evaluation.metrics import calibration_error, coverage
 from mien.training.answers import Value
-from mien.training.calibrate import best_interval, best_temperature, calibrate
+from mien.training.calibrate import (
+    best_interval,
+    best_interval_by_age,
+    best_temperature,
+    calibrate,
+)
 from mien.training.labels import encode_labels
 from mien.training.loader import Part
 from mien.training.recipe import Recipe
@@ -124,6 +129,43 @@ def test_a_few_faces_make_it_careful():
     assert low < 0.13  # 57 is 1.17 sigma away
 
 
+def of_all_ages(n, rng):
+    """Small children claim too much doubt, teenagers too little, adults are honest."""
+    centre = np.concatenate([rng.uniform(1, 7, n), rng.uniform(9, 17, n), rng.uniform(20, 70, n)])
+    claimed = np.repeat([3.0, 3.0, 6.0], n)
+    true = np.repeat([1.2, 5.0, 6.0], n)
+    p = softmax(-((AGES - centre[:, None]) ** 2) / (2 * claimed[:, None] ** 2))
+    return p, np.clip(np.round(rng.normal(centre, true)), 0, 100), np.repeat([0, 1, 2], n)
+
+
+def test_every_group_of_ages_is_covered():
+    rng = np.random.default_rng(11)
+    fitted_on, labels, _ = of_all_ages(3_000, rng)
+    p, years, group = of_all_ages(3_000, rng)
+
+    def covered(by_age):
+        low, high = age_interval(p, best_interval(fitted_on, labels), by_age)
+        return [coverage(years[group == k], low[group == k], high[group == k]) for k in range(3)]
+
+    rows = best_interval_by_age(fitted_on, labels)
+    assert [age for age, _, _ in rows] == sorted(age for age, _, _ in rows)
+    assert all(low == pytest.approx(1 - high) for _, low, high in rows)
+    one_pair = covered(())
+    assert one_pair[0] > 0.95
+    assert one_pair[1] < 0.7
+    assert covered(rows) == pytest.approx([0.8, 0.8, 0.8], abs=0.07)
+    low, high = age_interval(p, (0.1, 0.9), rows)
+    assert coverage(years, low, high) == pytest.approx(0.8, abs=0.02)
+
+
+def test_one_group_of_ages_gets_one_pair_of_levels():
+    rng = np.random.default_rng(12)
+    p, years = people(500, rng, 6.0, 6.0)
+    assert best_interval_by_age(p, years) == ()
+    few = of_all_ages(60, rng)
+    assert best_interval_by_age(*few[:2]) == ()  # sixty faces a group are too few
+
+
 # --- a whole network ----------------------------------------------------------------------------
 
 
@@ -171,8 +213,10 @@ def test_a_network_is_calibrated_on_all_parts(recipe_table, parts):
     p = softmax(logits[0]["age"].numpy(), found.temperature["age"])
     years = parts[0].labels.age_years.numpy()
     assert found.interval == best_interval(p, years)
-    low, high = (age_quantile(p, level) for level in found.interval)
-    assert found.coverage == coverage(years, low, high)
+    assert found.interval_by_age == best_interval_by_age(p, years)
+    assert found.coverage == coverage(
+        years, *age_interval(p, found.interval, found.interval_by_age)
+    )
 
 
 def test_bins_alone_leave_the_interval_as_it_is(recipe_table, parts):

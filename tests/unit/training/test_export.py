@@ -97,6 +97,7 @@ def test_the_calibration_stands_in_the_file(exported, tiny_run):
     assert {head: entry.temperature for head, entry in heads.items()} == fitted.temperature
     assert set(fitted.temperature.values()) != {1.0}
     assert heads["age"].interval == fitted.interval
+    assert heads["age"].interval_by_age == fitted.interval_by_age
     assert exported.coverage == fitted.coverage
     assert 0.8 <= exported.coverage <= 1
 
