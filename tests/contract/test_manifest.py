@@ -130,6 +130,7 @@ def test_every_head_is_calibrated(answering):
         assert 0.3 < head.temperature < 5
         if name == "age":
             assert sum(head.interval) == pytest.approx(1)
+            assert all(low + high == pytest.approx(1) for _, low, high in head.interval_by_age)
 
 
 def test_answers_are_distributions(answering):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -19,39 +19,12 @@ UNREADABLE = 3
 
 
 def analyze(
-    sources: Annotated[
-        list[str],
-        typer.Argument(
-            help="Images, clips, folders, globs, http(s) or rtsp URLs, a camera (0), "
-            "or - for the bytes of an image on stdin."
-        ),
-    ],
-    out: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Table to write, one row a face and frame: .jsonl, .json, .csv or .parquet. "
-            "May be repeated."
-        ),
-    ] = None,
-    people: Annotated[
-        list[Path] | None,
-        typer.Option(help="Table of the people in clips, one row a person. May be repeated."),
-    ] = None,
-    draw: Annotated[
-        Path | None, typer.Option(help="Annotated image(s) or clip(s): a file name, or a folder.")
-    ] = None,
-    blur: Annotated[
-        Path | None,
-        typer.Option(
-            help="The same with faces made unrecognisable. The same path as --draw: both."
-        ),
-    ] = None,
-    balance: Annotated[
-        bool,
-        typer.Option(
-            "--balance", help="Add the balance of positive and negative expressions to --people."
-        ),
-    ] = False,
+    sources: options.Sources,
+    out: options.Out = None,
+    people: options.People = None,
+    draw: options.Draw = None,
+    blur: options.Blur = None,
+    balance: options.Balance = False,
     detector: options.Detector = None,
     model: options.Model = None,
     attributes: options.Attributes = None,
@@ -80,41 +53,12 @@ def analyze(
     Without --out: a table on a terminal, JSON Lines in a pipe. People in clips are followed, and
     everyone gets one steady answer beside those for the single frames.
     """
+    flags = locals()  # every option by its name
     from mien.cli.run import Job, run
     from mien.pipeline import Analyzer
     from mien.sinks import open_pictures
 
-    faces_config = options.face_settings(
-        config,
-        {
-            "detector": detector,
-            "model": model,
-            "attributes": attributes,
-            "emotions": emotions,
-            "age_groups": age_groups,
-            "min_score": min_score,
-            "min_face_px": min_face,
-            "min_sharpness": min_sharpness,
-            "faces": faces,
-            "batch_size": batch_size,
-            "threads": threads,
-            "device": device,
-            "max_pixels": max_pixels,
-        },
-    )
-    video = options.video_settings(
-        config,
-        {
-            "every_s": every,
-            "start_s": start,
-            "end_s": end,
-            "max_frames": max_frames,
-            "skip_broken": skip_broken,
-            "detect_every": detect_every,
-            "smoothing_s": smoothing,
-            "symmetric": symmetric,
-        },
-    )
+    faces_config, video = options.face_settings(flags), options.video_settings(flags)
     for path in (draw, blur):
         _refuse_input_folder(path, sources)
     analyzer = Analyzer(faces_config)

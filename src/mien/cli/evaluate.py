@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -19,50 +19,62 @@ if TYPE_CHECKING:
 DEFAULTS = AnalyzeConfig()
 
 
+Data: TypeAlias = Annotated[
+    list[str],
+    typer.Option(help="Data set and its path, NAME=PATH, e.g. utkface=data. May be repeated."),
+]
+Model: TypeAlias = Annotated[str, typer.Argument(help="Shipped model, or an exported .onnx file.")]
+Split: TypeAlias = Annotated[str, typer.Option(help="train, val or test.")]
+RecipeFile: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Recipe whose [[data]] tables have the readers' options.")
+]
+Detector: TypeAlias = Annotated[
+    str, typer.Option(help="Who finds the face; crop suits data sets of face crops.")
+]
+Threads: TypeAlias = Annotated[int, typer.Option(help="CPU threads; 0 means all cores.")]
+WithoutCopies: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Packed folder of `mien prepare`: leave out faces with a copy in another split. "
+        "May be repeated."
+    ),
+]
+AgeGroups: TypeAlias = Annotated[str, typer.Option(help="Age groups whose accuracy is measured.")]
+Degrade: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="Measure again on worse pictures: size, blur, jpeg, joined by commas."),
+]
+DegradeFaces: TypeAlias = Annotated[
+    int, typer.Option(min=1, help="Faces of a data set that --degrade takes at most.")
+]
+Out: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(help="Report to write: .json, .md or .html. May be repeated."),
+]
+Plots: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Folder for figures: confusion, calibration, ages, curves.")
+]
+Card: TypeAlias = Annotated[Path | None, typer.Option(help="Model card to write, Markdown.")]
+Insert: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Markdown file whose accuracy table is replaced.")
+]
+
+
 def evaluate(
-    data: Annotated[
-        list[str],
-        typer.Option(help="Data set and its path, NAME=PATH, e.g. utkface=data. May be repeated."),
-    ],
-    model: Annotated[
-        str, typer.Argument(help="Shipped model, or an exported .onnx file.")
-    ] = DEFAULTS.model,
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    recipe: Annotated[
-        Path | None, typer.Option(help="Recipe whose [[data]] tables have the readers' options.")
-    ] = None,
-    detector: Annotated[
-        str, typer.Option(help="Who finds the face; crop suits data sets of face crops.")
-    ] = "crop",
-    threads: Annotated[int, typer.Option(help="CPU threads; 0 means all cores.")] = 0,
-    without_copies: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Packed folder of `mien prepare`: leave out faces with a copy in another split. "
-            "May be repeated."
-        ),
-    ] = None,
-    age_groups: Annotated[
-        str, typer.Option(help="Age groups whose accuracy is measured.")
-    ] = ",".join(map(str, DEFAULTS.age_groups)),
-    degrade: Annotated[
-        str | None,
-        typer.Option(help="Measure again on worse pictures: size, blur, jpeg, joined by commas."),
-    ] = None,
-    degrade_faces: Annotated[
-        int, typer.Option(min=1, help="Faces of a data set that --degrade takes at most.")
-    ] = 1000,
-    out: Annotated[
-        list[Path] | None,
-        typer.Option(help="Report to write: .json, .md or .html. May be repeated."),
-    ] = None,
-    plots: Annotated[
-        Path | None, typer.Option(help="Folder for figures: confusion, calibration, ages, curves.")
-    ] = None,
-    card: Annotated[Path | None, typer.Option(help="Model card to write, Markdown.")] = None,
-    insert: Annotated[
-        Path | None, typer.Option(help="Markdown file whose accuracy table is replaced.")
-    ] = None,
+    data: Data,
+    model: Model = DEFAULTS.model,
+    split: Split = "test",
+    recipe: RecipeFile = None,
+    detector: Detector = "crop",
+    threads: Threads = 0,
+    without_copies: WithoutCopies = None,
+    age_groups: AgeGroups = ",".join(map(str, DEFAULTS.age_groups)),
+    degrade: Degrade = None,
+    degrade_faces: DegradeFaces = 1000,
+    out: Out = None,
+    plots: Plots = None,
+    card: Card = None,
+    insert: Insert = None,
 ) -> None:
     """Measure MODEL on the split of every data set; prints n and protocol with every number."""
     from mien.cli.progress import bar

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -11,41 +11,52 @@ if TYPE_CHECKING:
     from mien.training.export import ExportReport
 
 
+Run: TypeAlias = Annotated[Path, typer.Argument(help="Folder written by `mien train`.")]
+Out: TypeAlias = Annotated[Path, typer.Option(help="The file to write.")]
+Format: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="onnx, onnx-int8, torchscript, openvino or tflite; by default the ending of "
+        "--out decides: .onnx, .pt, .xml or .tflite.",
+    ),
+]
+Checkpoint: TypeAlias = Annotated[str, typer.Option(help="best or last.")]
+Mirror: TypeAlias = Annotated[
+    bool,
+    typer.Option("--mirror", help="Average over the mirror image: half as fast, more right."),
+]
+Tolerance: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        help="Largest allowed difference to torch: of a logit (by default 0.001), or for "
+        "onnx-int8 the share of the probability that moves to other labels (0.03)."
+    ),
+]
+MinFace: TypeAlias = Annotated[
+    int | None,
+    typer.Option(help="Faces narrower than this get no answers. [default: the recipe's]"),
+]
+MinSharpness: TypeAlias = Annotated[
+    float | None,
+    typer.Option(help="Faces less sharp than this get none either. [default: the recipe's]"),
+]
+Manifest: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="Manifest (TOML) in which to add or replace the entry of this model."),
+]
+
+
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder written by `mien train`.")],
-    out: Annotated[Path, typer.Option(help="The file to write.")],
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="onnx, onnx-int8, torchscript, openvino or tflite; by default the ending of "
-            "--out decides: .onnx, .pt, .xml or .tflite.",
-        ),
-    ] = None,
-    checkpoint: Annotated[str, typer.Option(help="best or last.")] = "best",
-    mirror: Annotated[
-        bool,
-        typer.Option("--mirror", help="Average over the mirror image: half as fast, more right."),
-    ] = False,
-    tolerance: Annotated[
-        float | None,
-        typer.Option(
-            help="Largest allowed difference to torch: of a logit (by default 0.001), or for "
-            "onnx-int8 the share of the probability that moves to other labels (0.03)."
-        ),
-    ] = None,
-    min_face: Annotated[
-        int | None,
-        typer.Option(help="Faces narrower than this get no answers. [default: the recipe's]"),
-    ] = None,
-    min_sharpness: Annotated[
-        float | None,
-        typer.Option(help="Faces less sharp than this get none either. [default: the recipe's]"),
-    ] = None,
-    manifest: Annotated[
-        Path | None,
-        typer.Option(help="Manifest (TOML) in which to add or replace the entry of this model."),
-    ] = None,
+    run: Run,
+    out: Out,
+    format_: Format = None,
+    checkpoint: Checkpoint = "best",
+    mirror: Mirror = False,
+    tolerance: Tolerance = None,
+    min_face: MinFace = None,
+    min_sharpness: MinSharpness = None,
+    manifest: Manifest = None,
 ) -> None:
     """Write the averaged weights of RUN as one file, with calibration, preprocessing and labels."""
     from mien.cli.extras import require_training

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -16,27 +16,33 @@ UNREADABLE = 3
 SMALLEST, LARGEST = 64, 16384
 
 
+Camera: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="Camera number, rtsp or http(s) URL, or a clip, which plays at its own speed."
+    ),
+]
+Mirror: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        "--mirror/--no-mirror",
+        help="Exchange left and right. [default: for cameras, not for URLs and clips]",
+        show_default=False,
+    ),
+]
+Size: TypeAlias = Annotated[
+    str, typer.Option(help="Size of the window, and of the picture asked of a camera.")
+]
+Folder: TypeAlias = Annotated[
+    Path, typer.Option(help="Folder for snapshots and recordings; made when needed.")
+]
+
+
 def live(
-    camera: Annotated[
-        str,
-        typer.Option(
-            help="Camera number, rtsp or http(s) URL, or a clip, which plays at its own speed."
-        ),
-    ] = "0",
-    mirror: Annotated[
-        bool | None,
-        typer.Option(
-            "--mirror/--no-mirror",
-            help="Exchange left and right. [default: for cameras, not for URLs and clips]",
-            show_default=False,
-        ),
-    ] = None,
-    size: Annotated[
-        str, typer.Option(help="Size of the window, and of the picture asked of a camera.")
-    ] = "1280x720",
-    out: Annotated[
-        Path, typer.Option(help="Folder for snapshots and recordings; made when needed.")
-    ] = Path(),
+    camera: Camera = "0",
+    mirror: Mirror = None,
+    size: Size = "1280x720",
+    out: Folder = Path(),
     detector: options.Detector = None,
     model: options.Model = None,
     attributes: options.Attributes = None,
@@ -56,29 +62,14 @@ def live(
 
     Keys: SPACE pause, S snapshot, R record, B blur, M mirror, F full screen, H help, Q quit.
     """
+    flags = locals()  # every option by its name
     from mien.live import run
     from mien.pipeline import Analyzer
     from mien.sources.camera import camera_number
     from mien.sources.video import open_video
 
     window = parse_size(size)
-    faces_config = options.face_settings(
-        config,
-        {
-            "detector": detector,
-            "model": model,
-            "attributes": attributes,
-            "emotions": emotions,
-            "min_score": min_score,
-            "min_face_px": min_face,
-            "min_sharpness": min_sharpness,
-            "faces": faces,
-            "threads": threads,
-            "device": device,
-            "max_pixels": max_pixels,
-        },
-    )
-    video = options.video_settings(config, {"detect_every": detect_every, "smoothing_s": smoothing})
+    faces_config, video = options.face_settings(flags), options.video_settings(flags)
     is_camera = camera_number(camera) is not None
     with open_video(camera, video, max_pixels=faces_config.max_pixels, size=window) as source:
         outcome = run(

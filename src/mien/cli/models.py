@@ -15,10 +15,12 @@ def list_models() -> None:
     from mien.detect import detectors
     from mien.models import bundled_path, load_manifest
 
-    for name, spec in load_manifest().items():
+    manifest = load_manifest()
+    width = max(map(len, manifest))
+    for name, spec in manifest.items():
         size_mb = bundled_path(spec).stat().st_size / 1e6
         answers = ", ".join(spec.heads) or "face boxes and landmarks"
-        typer.echo(f"{name:12} {size_mb:5.1f} MB  {spec.license:14} {answers}")
+        typer.echo(f"{name:{width}} {size_mb:5.1f} MB  {spec.license:14} {answers}")
     typer.echo(f"\ndetectors (--detector): {', '.join(detectors)}", err=True)
 
 

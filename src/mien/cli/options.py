@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -14,6 +14,38 @@ from mien.errors import ConfigError
 
 FACES = AnalyzeConfig()
 VIDEO = VideoConfig()
+
+Sources: TypeAlias = Annotated[
+    list[str],
+    typer.Argument(
+        help="Images, clips, folders, globs, http(s) or rtsp URLs, a camera (0), "
+        "or - for the bytes of an image on stdin."
+    ),
+]
+Out: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Table to write, one row a face and frame: .jsonl, .json, .csv or .parquet. "
+        "May be repeated."
+    ),
+]
+People: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(help="Table of the people in clips, one row a person. May be repeated."),
+]
+Draw: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Annotated image(s) or clip(s): a file name, or a folder.")
+]
+Blur: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="The same with faces made unrecognisable. The same path as --draw: both."),
+]
+Balance: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--balance", help="Add the balance of positive and negative expressions to --people."
+    ),
+]
 
 Detector: TypeAlias = Annotated[
     str | None, typer.Option(help=f"Who finds the faces. [default: {FACES.detector}]")
@@ -93,30 +125,41 @@ Symmetric: TypeAlias = Annotated[
 ]
 
 
-def face_settings(config: Path | None, flags: Mapping[str, Any]) -> AnalyzeConfig:
-    """Defaults, then the file's ``[analyze]``, then the flags that were given.
+def face_settings(flags: Mapping[str, Any]) -> AnalyzeConfig:
+    """Defaults, then the ``[analyze]`` of the file ``config``, then the flags that were given.
 
     Args:
-        config: TOML file.
-        flags: By the names of `AnalyzeConfig`; ``None`` where nothing was said.
+        flags: Everything that the command was told, by parameter; ``None`` where nothing was said.
+            Those that are no settings of faces are passed over.
 
     Raises:
         ConfigError: The file cannot be read, or a setting is wrong.
     """
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = _given(AnalyzeConfig, flags)
     for name, read in _READ_FACES.items():
         if name in given:
             given[name] = read(given[name])
-    return replace(FACES if config is None else AnalyzeConfig.from_toml(config), **given)
+    path = flags["config"]
+    return replace(FACES if path is None else AnalyzeConfig.from_toml(path), **given)
 
 
-def video_settings(config: Path | None, flags: Mapping[str, Any]) -> VideoConfig:
+def video_settings(flags: Mapping[str, Any]) -> VideoConfig:
     """The same for ``[video]``; times may be given as ``90``, ``90s``, ``500ms`` or ``1:30``."""
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = _given(VideoConfig, flags)
     for name, value in given.items():
         if name.endswith("_s"):
             given[name] = seconds(value)
-    return replace(VIDEO if config is None else VideoConfig.from_toml(config), **given)
+    path = flags["config"]
+    return replace(VIDEO if path is None else VideoConfig.from_toml(path), **given)
+
+
+def _given(kind: type[AnalyzeConfig | VideoConfig], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags that were given and are settings of this kind.
+
+    A flag is called like its setting, without the unit.
+    """
+    flag_of = {f.name: f.name.removesuffix("_px").removesuffix("_s") for f in fields(kind)}
+    return {name: flags[flag] for name, flag in flag_of.items() if flags.get(flag) is not None}
 
 
 def names(text: str) -> tuple[str, ...]:
