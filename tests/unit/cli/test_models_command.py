@@ -28,8 +28,10 @@ def test_everything_known_about_a_model(cli, name):
     spec = find_spec(name)
     for part in (spec.sha256, spec.license, spec.source, spec.file, card_text(spec).strip()):
         assert part in result.stdout
-    for head in spec.heads:
+    for head, details in spec.heads.items():
         assert f"answers   {head}: " in result.stdout
+        for age, low, high in details.interval_by_age:
+            assert f"interval about {age:g} years: levels {low:g} to {high:g}\n" in result.stdout
 
 
 def test_labels_are_named_when_there_are_few(cli):
