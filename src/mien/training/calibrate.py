@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,13 +20,13 @@ from mien.training.recipe import Recipe
 
 TARGET_COVERAGE = 0.8
 
-AGE_EDGES = (8.0, 18.0)
-"""Children, teenagers and adults, by expected age, get levels of their own."""
+AGE_EDGES = (8.0, 18.0, 40.0)
+"""Children, teenagers, younger and older adults, by expected age, get levels of their own."""
 
 FEWEST = 100
 """A group of ages with fewer validation faces has no levels of its own."""
 
-LEVELS = tuple(np.linspace(0.005, 0.45, 179).round(4).tolist())
+LEVELS: tuple[float, ...] = tuple(np.linspace(0.005, 0.45, 179).round(4).tolist())
 """Lower levels that are tried; the upper ones lie as far from 1."""
 
 ROUNDS = 3
@@ -140,13 +142,12 @@ def best_interval(probabilities: FloatArray, years: FloatArray) -> tuple[float, 
     wider intervals.
     """
     wanted = _wanted(len(years))
-    good = [a for a in LEVELS if _covered(probabilities, years, (a, 1 - a)) >= wanted]
-    low = max(good, default=LEVELS[0])
+    low = _largest(lambda a: _covered(probabilities, years, (a, 1 - a)) >= wanted)
     return low, round(1 - low, 4)
 
 
 def best_interval_by_age(probabilities: FloatArray, years: FloatArray) -> Rows:
-    """Levels for children, teenagers and adults, each fitted on the faces that look like it.
+    """Levels for children, teenagers and adults, each fitted on the faces that look like them.
 
     One pair of levels covers a face out of ten too many among small children, whose ages are easy,
     and too few among teenagers. Group by group is Vovk, Lindsay, Nouretdinov, Gammerman, "Mondrian
@@ -171,15 +172,24 @@ def best_interval_by_age(probabilities: FloatArray, years: FloatArray) -> Rows:
     def rows() -> Rows:
         return tuple((age, low, round(1 - low, 4)) for age, low in zip(ages, lows, strict=True))
 
+    def covers(k: int, low: float) -> bool:
+        lows[k] = low
+        p, labels = probabilities[groups[k]], years[groups[k]]
+        return _covered(p, labels, (0.1, 0.9), rows()) >= _wanted(len(labels))
+
     # Between two groups the levels are a mixture of both: fit each again beside its neighbours.
-    for k, inside in [*enumerate(groups)] * ROUNDS:
-        p, labels = probabilities[inside], years[inside]
-        good = [LEVELS[0]]
-        for lows[k] in LEVELS:
-            if _covered(p, labels, (0.1, 0.9), rows()) >= _wanted(len(labels)):
-                good.append(lows[k])
-        lows[k] = max(good)
+    for k in [*range(len(groups))] * ROUNDS:
+        lows[k] = _largest(partial(covers, k))
     return rows()
+
+
+def _largest(covers: Callable[[float], bool]) -> float:
+    """Largest level whose interval covers enough; the smallest of all where none does.
+
+    Intervals shrink as levels grow, so those that cover enough come first.
+    """
+    first_too_narrow = bisect_left(LEVELS, True, key=lambda low: not covers(low))
+    return LEVELS[max(0, first_too_narrow - 1)]
 
 
 def _wanted(faces: int) -> float:

@@ -133,7 +133,7 @@ def of_all_ages(n, rng):
     """Small children claim too much doubt, teenagers too little, adults are honest."""
     centre = np.concatenate([rng.uniform(1, 7, n), rng.uniform(9, 17, n), rng.uniform(20, 70, n)])
     claimed = np.repeat([3.0, 3.0, 6.0], n)
-    true = np.repeat([1.2, 5.0, 6.0], n)
+    true = np.repeat([1.5, 4.0, 6.0], n)
     p = softmax(-((AGES - centre[:, None]) ** 2) / (2 * claimed[:, None] ** 2))
     return p, np.clip(np.round(rng.normal(centre, true)), 0, 100), np.repeat([0, 1, 2], n)
 
@@ -151,9 +151,9 @@ def test_every_group_of_ages_is_covered():
     assert [age for age, _, _ in rows] == sorted(age for age, _, _ in rows)
     assert all(low == pytest.approx(1 - high) for _, low, high in rows)
     one_pair = covered(())
-    assert one_pair[0] > 0.95
+    assert one_pair[0] > 0.9
     assert one_pair[1] < 0.7
-    assert covered(rows) == pytest.approx([0.8, 0.8, 0.8], abs=0.07)
+    assert covered(rows) == pytest.approx([0.8, 0.8, 0.8], abs=0.05)
     low, high = age_interval(p, (0.1, 0.9), rows)
     assert coverage(years, low, high) == pytest.approx(0.8, abs=0.02)
 
@@ -161,7 +161,8 @@ def test_every_group_of_ages_is_covered():
 def test_one_group_of_ages_gets_one_pair_of_levels():
     rng = np.random.default_rng(12)
     p, years = people(500, rng, 6.0, 6.0)
-    assert best_interval_by_age(p, years) == ()
+    older = p @ AGES > 45
+    assert best_interval_by_age(p[older], years[older]) == ()
     few = of_all_ages(60, rng)
     assert best_interval_by_age(*few[:2]) == ()  # sixty faces a group are too few
 
