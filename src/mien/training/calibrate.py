@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mien.attributes.age import age_interval, expected_age
+from mien.attributes.age import FloatArray, age_interval, expected_age
 from mien.attributes.decoders import softmax
 from mien.evaluation.metrics import coverage
 from mien.training.labels import emotion_target
@@ -33,7 +33,6 @@ ROUNDS = 3
 """How often the levels of neighbouring groups are fitted to each other."""
 
 Rows = tuple[tuple[float, float, float], ...]
-FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.floating]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
