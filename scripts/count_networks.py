@@ -73,6 +73,7 @@ CLASSICS = (
     Setting(family="cnn-blocks", size=48, channels=1, heads={"emotion": 3}),
     Setting(family="cnn-small", size=48, channels=1, heads={"emotion": 7}),
     Setting(family="dlib-resnet", size=112, channels=1, heads=ALL_HEADS),
+    Setting(family="facenet-trunk", size=112, channels=1, heads=ALL_HEADS),
     Setting(family="mini-xception", size=64, channels=1, heads={"emotion": 7}),
     Setting(family="mobilefacenet", size=48, channels=3, heads={"emotion": 9}),
     Setting(
