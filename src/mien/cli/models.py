@@ -56,14 +56,15 @@ def verify() -> None:
     from mien.errors import ModelError
     from mien.models import load_manifest, verified_path
 
-    damaged = 0
-    for name, spec in load_manifest().items():
+    damaged, manifest = 0, load_manifest()
+    width = max(map(len, manifest))
+    for name, spec in manifest.items():
         try:
             verified_path(spec)
         except ModelError as error:
             damaged += 1
-            typer.secho(f"{name:12} {error}", err=True, fg="red")
+            typer.secho(f"{name:{width}}  {error}", err=True, fg="red")
         else:
-            typer.echo(f"{name:12} ok  {spec.sha256}")
+            typer.echo(f"{name:{width}}  ok  {spec.sha256}")
     if damaged:
         raise typer.Exit(2)

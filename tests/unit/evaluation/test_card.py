@@ -201,6 +201,14 @@ def test_a_quantised_file_says_what_it_costs(make_model, report, tmp_path):
     ) in text
 
 
+def test_a_model_of_open_data_alone_says_so(report):
+    shipped = Analyzer(model="mien-s-open", detector="whole", threads=1)
+    text = " ".join(write_card(shipped, [report]).split())
+    assert "commercial use is allowed" in text
+    assert "offered under CC-BY-4.0" in text
+    assert "non-commercial" not in text
+
+
 def test_a_shipped_file_says_what_its_data_mean_for_it(report):
     shipped = Analyzer(model="mien-m", detector="whole", threads=1)
     text = " ".join(write_card(shipped, [report]).split())
@@ -208,6 +216,9 @@ def test_a_shipped_file_says_what_its_data_mean_for_it(report):
     assert f"offered under {shipped.model.spec.license}" in text
     assert "recipe `recipes/mien-m.toml`" in text
     assert ("public domain (CC0 1.0)" in text) == ("dlib" in shipped.model.spec.source)
+    assert ("without naming its training data" in text) == (
+        "MobileFaceNet" in shipped.model.spec.source
+    )
     assert "one thread: " in text
     assert "two threads: " in text
     assert "Eight bits" not in text
