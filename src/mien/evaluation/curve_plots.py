@@ -38,7 +38,9 @@ def curves_png(curves: Sequence[Curve]) -> bytes:
         )
     for axes in grid.flat:
         axes.set_visible(axes.has_data())
-    grid[0, 0].legend(fontsize=7.5, frameon=False, loc="lower left")
+    # Above the panels: inside of one, some curve would run through it.
+    found = grid[0, 0].get_legend_handles_labels()
+    figure.legend(*found, fontsize=7.5, frameon=False, loc="outside upper right", ncols=2)
     protocols = "; ".join(dict.fromkeys(curve.protocol for curve in curves))
     caption(figure, f"{protocols}; with 95 % intervals; worse pictures to the right")
     return to_png(figure)
