@@ -34,10 +34,10 @@ a commercial product, train on data that you have the rights to (`mien prepare`,
 """
 
 OPEN_TERMS = """\
-FairFace is CC BY 4.0: commercial use is allowed, and whoever passes the weights on names its authors
-(Kärkkäinen and Joo, WACV 2021). No photo that is for research only was used here; what the trunk had
-seen before is said below. Whether weights inherit the terms of their training photos is not settled
-law; these are offered under {license}.
+FairFace is CC BY 4.0: commercial use is allowed, and whoever passes the weights on names its
+authors (Kärkkäinen and Joo, WACV 2021). No photo that is for research only was used here; what the
+trunk had seen before is said below. Whether weights inherit the terms of their training photos is
+not settled law; these are offered under {license}.
 """
 
 TEACHER_TERMS = """\
