@@ -42,7 +42,7 @@ SMALL_NETWORKS = {
     "cnn-blocks": {"widths": [8, 16, 16], "dense": 32},
     "cnn-small": {"widths": [8, 8, 16, 16], "dense": 32},
     "dlib-resnet": {"widths": [8, 16, 24], "blocks": [1, 2, 1]},
-    "facenet-trunk": {"stem": 8, "inner": [8] * 15, "frozen": 2},
+    "facenet-trunk": {"stem": 8, "inner": [8] * 15},
     "mobilefacenet": {"alpha": 0.25},
     "mobilenet": {"alpha": 0.25},
     "resnet50": {"layers": [1, 1, 1, 1], "width": 8},

@@ -53,8 +53,9 @@ def test_an_unknown_model_gets_a_hint(cli):
 def test_sound_files_are_verified(cli):
     result = cli("models", "verify")
     assert result.exit_code == 0
-    for name, spec in load_manifest().items():
-        assert f"{name:12} ok  {spec.sha256}" in result.stdout
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert rows == [[name, "ok", spec.sha256] for name, spec in load_manifest().items()]
+    assert len({line.index(" ok ") for line in result.stdout.splitlines()}) == 1  # one column
 
 
 def test_a_damaged_file_is_named_and_the_others_are_checked_all_the_same(cli, monkeypatch):
