@@ -9,7 +9,6 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
-import onnx
 from onnx import helper, numpy_helper
 from torch import nn
 from torch.nn import functional
@@ -193,7 +192,6 @@ def test_another_file_is_refused(script, tmp_path):
 def test_the_graph_is_read_in_order(script, original):
     found = script.layers(graph_of(original))
     assert len(found) == 2 + 3 * 15 + 1 + 2
-    assert onnx.load_from_string(graph_of(original)).graph.node[0].op_type == "Conv"
     for (weight, bias, slopes), layer in zip(original.values(), found, strict=False):
         assert layer[0].shape == weight.shape
         np.testing.assert_array_equal(layer[1], bias)
