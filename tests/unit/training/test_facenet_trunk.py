@@ -1,14 +1,11 @@
 """A MobileFaceNet as a teacher's trunk, and the script that takes it out of a package."""
 
-import importlib.util
-import tarfile
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
+import make_facenet_trunk
 from onnx import helper, numpy_helper
 from torch import nn
 from torch.nn import functional
@@ -18,18 +15,9 @@ from mien.images import InputSpec
 from mien.training.networks import networks
 from mien.training.networks.facenet_trunk import INNER
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "make_facenet_trunk.py"
 SPEC = InputSpec(size=48, colour="grey", mean=(0.5,), std=(0.25,))
 ALIVE = 9
 """Channels that say something between the layers of every block, of 20."""
-
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("make_facenet_trunk", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def pairs():
@@ -110,8 +98,8 @@ def widest_maps(grey, layers):
     return below, x
 
 
-def test_the_trunk_has_the_maps_of_the_original(script, original):
-    tensors = script.trunk(script.layers(graph_of(original)))
+def test_the_trunk_has_the_maps_of_the_original(original):
+    tensors = make_facenet_trunk.trunk(make_facenet_trunk.layers(graph_of(original)))
     # Nine of twenty channels are alive; kept are sixteen, so that registers are full.
     inner = [len(tensors[f"blocks.{i}.expand.0.weight"]) for i in range(15)]
     assert inner == [16] * 15
@@ -175,22 +163,8 @@ def test_widths_of_the_default_fit_the_paper():
         networks["facenet-trunk"](SPEC, {"age": 101}, {"inner": [8, 8]})
 
 
-def test_another_file_is_refused(script, tmp_path):
-    member = tmp_path / "member"
-    member.write_bytes(b"other bytes")
-    path = tmp_path / "p.tgz"
-    for name, expected in ((script.MEMBER, "has SHA-256"), ("package/x", "has no package/model/")):
-        with tarfile.open(path, "w:gz") as archive:
-            archive.add(member, name)
-        with pytest.raises(SystemExit, match=expected):
-            script.read(path)
-    with pytest.raises(SystemExit, match="cannot be read as a package"):
-        script.read(tmp_path / "nowhere.tgz")
-    assert len(script.SHA256) == 64
-
-
-def test_the_graph_is_read_in_order(script, original):
-    found = script.layers(graph_of(original))
+def test_the_graph_is_read_in_order(original):
+    found = make_facenet_trunk.layers(graph_of(original))
     assert len(found) == 2 + 3 * 15 + 1 + 2
     for (weight, bias, slopes), layer in zip(original.values(), found, strict=False):
         assert layer[0].shape == weight.shape

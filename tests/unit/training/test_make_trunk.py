@@ -1,30 +1,19 @@
 """The script that turns dlib's file into a trunk, on small files in dlib's own format."""
 
-import importlib.util
 import struct
-import tarfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
+import make_trunk
 from torch.nn import functional
 
 from mien.images import InputSpec
 from mien.training.networks import networks
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "make_trunk.py"
 STAGES = ((4, 1), (6, 2))
-
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("make_trunk", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 # --- what dlib writes ---------------------------------------------------------------------------
@@ -81,13 +70,13 @@ def layers():
         (b"\x00", 0),
     ],
 )
-def test_integers(script, data, value):
+def test_integers(data, value):
     assert number(value) == data
-    assert script.integer(b"xx" + data + b"\xff", 2) == (value, 2 + len(data))
+    assert make_trunk.integer(b"xx" + data + b"\xff", 2) == (value, 2 + len(data))
 
 
-def test_tensors_of_convolutions_and_affine_layers_alone(script, layers):
-    found = list(script.tensors(dlib_file(layers)))
+def test_tensors_of_convolutions_and_affine_layers_alone(layers):
+    found = list(make_trunk.tensors(dlib_file(layers)))
     assert len(found) == 2 * len(layers)
     for (filters, bias, gain, offset), first, second in zip(
         layers, found[::2], found[1::2], strict=True
@@ -111,10 +100,10 @@ def luma_of(grey):
     return (grey / 255 - 0.5) / 0.25
 
 
-def test_luma_answers_like_three_equal_colours(script):
+def test_luma_answers_like_three_equal_colours():
     filters, bias, *_ = random_layer(np.random.default_rng(0), 3, 5, 7)
     grey = torch.randint(0, 256, (2, 1, 24, 24), generator=torch.Generator().manual_seed(1)).float()
-    weight, shift = script.for_luma(filters.astype(np.float32), bias.astype(np.float32))
+    weight, shift = make_trunk.for_luma(filters.astype(np.float32), bias.astype(np.float32))
     assert weight.shape == (5, 1, 7, 7)
     as_floats = [torch.tensor(x, dtype=torch.float32) for x in (filters, bias)]
     expected = functional.conv2d(rgb_of(grey), *as_floats, stride=2, padding=3)
@@ -150,11 +139,11 @@ def original(grey, layers):
     return first, block(block(first, down=True))
 
 
-def test_the_trunk_has_the_feature_maps_of_the_original(script, layers):
+def test_the_trunk_has_the_feature_maps_of_the_original(layers):
     spec = InputSpec(size=40, colour="grey", mean=(0.5,), std=(0.25,))
     options = {"widths": [width for width, _ in STAGES], "blocks": [n for _, n in STAGES]}
     network = networks["dlib-resnet"](spec, {"gender": 2}, options).eval()
-    found = {k: torch.tensor(v) for k, v in script.trunk(dlib_file(layers), STAGES).items()}
+    found = {k: torch.tensor(v) for k, v in make_trunk.trunk(dlib_file(layers), STAGES).items()}
     missing, unknown = network.load_state_dict(found, strict=False)
     assert unknown == []
     assert {name.partition(".")[0] for name in missing if "num_batches" not in name} == {
@@ -171,41 +160,10 @@ def test_the_trunk_has_the_feature_maps_of_the_original(script, layers):
         assert torch.allclose(ours, theirs, atol=1e-4)
 
 
-def test_filters_have_length_one(script, layers):
-    found = script.trunk(dlib_file(layers), STAGES)
+def test_filters_have_length_one(layers):
+    found = make_trunk.trunk(dlib_file(layers), STAGES)
     filters = [v for k, v in found.items() if k.endswith(".0.weight") and v.ndim == 4]
     assert len(filters) == len(layers)
     for weight in filters:
         np.testing.assert_allclose((weight**2).sum((1, 2, 3)), 1, rtol=1e-5)
     assert {v.dtype for v in found.values()} == {np.dtype(np.float32)}
-
-
-# --- files that are no such package -------------------------------------------------------------
-
-
-def packed(path, name, data):
-    member = path.with_name("member")
-    member.write_bytes(data)
-    with tarfile.open(path, "w:gz") as archive:
-        archive.add(member, name)
-    return path
-
-
-def test_another_file_is_refused(script, tmp_path):
-    path = packed(tmp_path / "p.tar.gz", f"p-0.3.0/{script.MEMBER}", b"other bytes")
-    with pytest.raises(SystemExit, match=r"has SHA-256 [0-9a-f]{64}, expected 55533b28"):
-        script.read(path)
-    path = packed(tmp_path / "q.tar.gz", "q-0.3.0/setup.py", b"x")
-    with pytest.raises(SystemExit, match=r"q\.tar\.gz: has no face_recognition_models/models/"):
-        script.read(path)
-
-
-@pytest.mark.parametrize("content", [None, b"no archive"])
-def test_no_package_at_all(script, tmp_path, content):
-    path = tmp_path / "p.tar.gz"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(SystemExit) as caught:
-        script.read(path)
-    assert str(caught.value).startswith(f"{path}: cannot be read as a package: ")
-    assert "\n" not in str(caught.value)

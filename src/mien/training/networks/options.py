@@ -50,12 +50,15 @@ def build_module(
 def _wrong(default: object, value: object) -> str:
     """What a value should have been, or nothing when it is right.
 
-    The numbers of a network are counts of something, so whole ones start at 1.
+    The numbers of a network are counts of something, so whole ones start at 1, unless the default
+    says that none is a choice.
     """
     if isinstance(default, bool):
         return "" if isinstance(value, bool) else "true or false"
     if isinstance(default, int):
-        return "" if _is_count(value) else "a whole number above 0"
+        none = default == 0
+        wanted = "a whole number, or 0 for none" if none else "a whole number above 0"
+        return "" if _is_count(value) or (none and value == 0 and value is not False) else wanted
     if isinstance(default, float):
         right = isinstance(value, int | float) and not isinstance(value, bool)
         return "" if right else "a number"
