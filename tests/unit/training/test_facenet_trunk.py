@@ -131,8 +131,10 @@ def test_the_first_blocks_may_keep_their_weights():
     assert still == {n for n, _ in network.named_parameters() if n.startswith(parts)}
 
 
-def test_without_frozen_blocks_everything_learns():
-    network = networks["facenet-trunk"](SPEC, {"gender": 2}, {"stem": 8, "inner": [8] * 15})
+@pytest.mark.parametrize("said", [{}, {"frozen": 0}], ids=["silent", "zero"])
+def test_without_frozen_blocks_everything_learns(said):
+    options = {"stem": 8, "inner": [8] * 15, **said}
+    network = networks["facenet-trunk"](SPEC, {"gender": 2}, options)
     network(torch.randn(2, 1, 48, 48))["gender"].sum().backward()
     assert all(p.grad is not None for p in network.parameters())
 
