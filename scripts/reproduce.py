@@ -59,7 +59,7 @@ def mien(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "mien", *arguments], check=True, cwd=ROOT)
 
 
-def cost(name: str) -> dict[str, object]:
+def cost(name: str, processes: int) -> dict[str, object]:
     """Parameters, batches and time of a finished run, from its recipe and its log."""
     recipe = Recipe.from_toml(ROOT / "recipes" / f"{name}.toml")
     rows = read_log(ROOT / "runs" / name)
@@ -68,13 +68,13 @@ def cost(name: str) -> dict[str, object]:
     return {
         "parameters": sum(p.numel() for p in model.parameters()),
         "steps": int(steps),
-        "batch": recipe.batch_size,
+        "batch": recipe.batch_size * processes,
         "images_per_s": round(rate),
-        "minutes": round(steps * recipe.batch_size / rate / 60),
+        "minutes": round(steps * recipe.batch_size * processes / rate / 60),
     }
 
 
-def measure(name: str, data: list[str]) -> None:
+def measure(name: str, data: list[str], processes: int) -> None:
     """Export, evaluate, append."""
     machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count()}
     commit = subprocess.run(
@@ -98,7 +98,7 @@ def measure(name: str, data: list[str]) -> None:
                     key: row[key] for key in ("metric", "protocol", "value", "low", "high", "n")
                 }
                 note = {"cpu": f"{machine['cpu']}, {machine['cores']} cores", "commit": commit}
-                writer.writerow({"recipe": name, **values, **cost(name), **note})
+                writer.writerow({"recipe": name, **values, **cost(name, processes), **note})
 
 
 def table() -> str:
@@ -144,10 +144,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("name", nargs="?", help="recipe whose run lies in runs/NAME")
     parser.add_argument("--data", action="append", default=[], help="NAME=PATH of the data set")
+    parser.add_argument("--processes", type=int, default=1, help="of torchrun, when it was trained")
     parser.add_argument("--table", type=Path, help="document whose table is replaced")
     args = parser.parse_args()
     if args.name:
-        measure(args.name, args.data)
+        measure(args.name, args.data, args.processes)
     if args.table:
         text = args.table.read_text("utf-8")
         before, _, rest = text.partition(BEGIN)
