@@ -303,6 +303,7 @@ def test_a_bottleneck_keeps_a_shortcut_only_where_the_shape_stays():
         ("dlib-resnet", {"grid": 0}, "grid must be a whole number above 0, got 0"),
         ("dlib-resnet", {"resize": -1}, "resize must be a whole number, or 0 for none, got -1"),
         ("dlib-resnet", {"resize": False}, "resize must be a whole number, or 0 for none, got"),
+        ("dlib-resnet", {"resize": 0.0}, "resize must be a whole number, or 0 for none, got 0.0"),
         ("resnet50", {"layers": [2, 0]}, "layers must be a list of whole numbers above 0"),
         ("resnet50", {"freeze": 1}, "freeze must be true or false, got 1"),
     ],

@@ -56,9 +56,9 @@ def _wrong(default: object, value: object) -> str:
     if isinstance(default, bool):
         return "" if isinstance(value, bool) else "true or false"
     if isinstance(default, int):
-        none = default == 0
-        wanted = "a whole number, or 0 for none" if none else "a whole number above 0"
-        return "" if _is_count(value) or (none and value == 0 and value is not False) else wanted
+        if default == 0:
+            return "" if _is_count(value, least=0) else "a whole number, or 0 for none"
+        return "" if _is_count(value) else "a whole number above 0"
     if isinstance(default, float):
         right = isinstance(value, int | float) and not isinstance(value, bool)
         return "" if right else "a number"
@@ -69,8 +69,8 @@ def _wrong(default: object, value: object) -> str:
     return "" if value and all(map(_is_count, value)) else "a list of whole numbers above 0"
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+def _is_count(value: object, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def without_start(options: Mapping[str, Any]) -> dict[str, Any]:
