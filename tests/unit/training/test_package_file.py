@@ -2,6 +2,7 @@
 
 import hashlib
 import tarfile
+import zipfile
 
 import pytest
 from package_file import read_members
@@ -40,6 +41,23 @@ def test_files_come_in_the_order_asked_for(packed, folder):
         }
     )
     assert read_members(path, MEMBERS, "p 1.0") == [FIRST, SECOND]
+
+
+def test_a_wheel_is_a_package_too(tmp_path):
+    path = tmp_path / "p-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("p/models/net.bin", SECOND)
+        archive.writestr("p/models/net.json", FIRST)
+    assert read_members(path, MEMBERS, "p 1.0") == [FIRST, SECOND]
+
+
+def test_a_wheel_cut_short_is_refused(tmp_path):
+    path = tmp_path / "p-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("p/models/net.bin", SECOND)
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(SystemExit, match="cannot be read as a package: "):
+        read_members(path, MEMBERS, "p 1.0")
 
 
 def test_another_file_is_refused(packed):

@@ -27,6 +27,10 @@ INNER = (128, 112, 112, 112, 96, 256, 144, 112, 96, 96, 112, 112, 464, 144, 112)
 """Channels between the 1x1 convolutions of every block that are alive, in sixteens."""
 
 
+WIDTHS = tuple(width for _, width, _, _ in STAGES)
+"""Channels behind the blocks of every stage, as in the paper."""
+
+
 class _EverySecond(nn.Module):
     """Every `stride`-th place of a map."""
 
@@ -77,11 +81,16 @@ class FaceNetTrunk(nn.Module):
         spec: What the network sees.
         outputs: Columns of every head, by name.
         stem: Channels of the first two convolutions.
+        stem_groups: Groups of the second convolution; 0 gives every channel its own, as in the
+            paper.
+        widths: Channels behind the blocks of every stage.
         inner: Channels between the 1x1 convolutions of each of the fifteen blocks.
         frozen: Blocks at the start that keep their weights, together with what is in front of them;
             0 trains everything.
         grid: Averages a side of the last block's map.
         dropout: Share of features dropped before the heads in training.
+        resize: Width to which faces are brought first, so that they are as large as the trunk knows
+            them, whatever the student sees; 0 leaves them as they are.
     """
 
     def __init__(
@@ -90,19 +99,26 @@ class FaceNetTrunk(nn.Module):
         outputs: Mapping[str, int],
         *,
         stem: int = 48,
+        stem_groups: int = 0,
+        widths: tuple[int, ...] = WIDTHS,
         inner: tuple[int, ...] = INNER,
         frozen: int = 0,
         grid: int = 2,
         dropout: float = 0.3,
+        resize: int = 0,
     ) -> None:
         super().__init__()
-        shapes = [(width, stride, i) for _, width, n, stride in STAGES for i in range(n)]
+        self.resize = resize
+        if len(widths) != len(STAGES):
+            raise ValueError(f"widths must name {len(STAGES)} numbers, got {len(widths)}")
+        stages = zip(widths, STAGES, strict=True)
+        shapes = [(width, stride, i) for width, (_, _, n, stride) in stages for i in range(n)]
         if len(inner) != len(shapes):
             raise ValueError(f"inner must name {len(shapes)} widths, got {len(inner)}")
         self.stem = nn.Sequential(
             nn.Conv2d(spec.channels, stem, 3, 2, 1),
             nn.PReLU(stem),
-            nn.Conv2d(stem, stem, 3, 1, 1, groups=stem),
+            nn.Conv2d(stem, stem, 3, 1, 1, groups=stem_groups or stem),
             nn.PReLU(stem),
         )
         blocks, before = [], stem
@@ -127,6 +143,10 @@ class FaceNetTrunk(nn.Module):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Map ``(n, channels, size, size)`` to ``(n, columns)`` by head name."""
+        if self.resize:
+            # Smoothed before it is thinned: what is smaller than a place would show as noise.
+            size = (self.resize, self.resize)
+            x = nn.functional.interpolate(x, size, mode="bilinear", antialias=True)
         x = self.stem(x)
         for block in self.blocks:
             x = block(x)
