@@ -14,6 +14,9 @@ FloatArray = npt.NDArray[np.floating]
 
 AGES = np.arange(MAX_AGE + 1, dtype=np.float64)
 
+ROUNDING = 1e-12
+"""Sums of probabilities that differ by less are the same."""
+
 
 def expected_age(probabilities: FloatArray) -> npt.NDArray[np.float64]:
     """Mean of every distribution.
@@ -44,7 +47,7 @@ def age_quantile(probabilities: FloatArray, level: float | FloatArray) -> npt.ND
     level = np.broadcast_to(np.asarray(level, np.float64), len(probabilities))
     cumulative = np.cumsum(np.asarray(probabilities, np.float64), axis=1)
     cumulative /= cumulative[:, -1:]
-    reached = (cumulative >= level[:, None] - 1e-12).argmax(axis=1)
+    reached = (cumulative >= level[:, None] - ROUNDING).argmax(axis=1)
     rows = np.arange(len(cumulative))
     before = np.where(reached > 0, cumulative[rows, reached - 1], 0.0)
     mass = cumulative[rows, reached] - before
@@ -60,27 +63,49 @@ def age_interval(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Interval of every face.
 
+    With one pair of levels it reaches from one quantile to the other. With a pair for every age
+    it reaches from the youngest to the oldest age that lies within its own levels.
+
     Args:
         probabilities: Shape ``(n, 101)``, rows sum to one.
         interval: Levels of the two ends.
-        by_age: Rows of expected age and the levels there instead, see `HeadSpec.interval_by_age`.
+        by_age: Rows of age and the levels there instead, see `HeadSpec.interval_by_age`.
 
     Returns:
         Lower and upper ends in years, shape ``(n,)`` each.
     """
-    years = expected_age(probabilities)
-    lower: float | FloatArray
-    upper: float | FloatArray
-    lower, upper = interval
     if by_age:
-        ages, lowers, uppers = np.array(by_age, np.float64).T
-        lower, upper = np.interp(years, ages, lowers), np.interp(years, ages, uppers)
+        low, high = _ends(np.asarray(probabilities, np.float64), by_age)
+    else:
+        low, high = (age_quantile(probabilities, level) for level in interval)
     # A skewed distribution can have its mean outside a narrow interval; users would not
     # understand a number outside its own range.
-    return (
-        np.minimum(age_quantile(probabilities, lower), years),
-        np.maximum(age_quantile(probabilities, upper), years),
-    )
+    years = expected_age(probabilities)
+    return np.minimum(low, years), np.maximum(high, years)
+
+
+def _ends(
+    probabilities: npt.NDArray[np.float64], by_age: Sequence[tuple[float, float, float]]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Where the cumulated probability first rises above its lower and last above its upper level.
+
+    Years are spread as in `age_quantile`; between their edges all is taken for straight.
+    """
+    edges = np.arange(MAX_AGE + 2) - 0.5
+    ages, lowers, uppers = np.array(by_age, np.float64).T
+    cumulative = np.cumsum(np.pad(probabilities, ((0, 0), (1, 0))), axis=1)
+    cumulative /= cumulative[:, -1:]
+    over = cumulative - np.interp(edges, ages, lowers) + ROUNDING
+    under = np.interp(edges, ages, uppers) - cumulative + ROUNDING
+    rows = np.arange(len(cumulative))
+    # None is below 0 % and above 100 %, so both ends are always found.
+    first = np.maximum((over >= 0).argmax(axis=1), 1)
+    last = MAX_AGE - (under[:, MAX_AGE::-1] >= 0).argmax(axis=1)
+    before, behind = over[rows, first - 1], under[rows, last + 1]
+    rise, fall = over[rows, first] - before, under[rows, last] - behind
+    low = first - 1.5 - np.divide(before, rise, out=np.zeros_like(rise), where=rise > 0)
+    high = last - 0.5 + np.divide(under[rows, last], fall, out=np.zeros_like(fall), where=fall > 0)
+    return np.clip(low, 0.0, float(MAX_AGE)), np.clip(high, 0.0, float(MAX_AGE))
 
 
 def decode_ages(
@@ -95,7 +120,7 @@ def decode_ages(
         probabilities: Shape ``(n, 101)``, rows sum to one.
         interval: Levels of the lower and upper end, calibrated to cover 80 % of validation faces.
         groups: Age groups that cover every age once.
-        by_age: Levels that depend on the expected age, see `age_interval`.
+        by_age: Levels that depend on the age in question, see `age_interval`.
 
     Returns:
         One answer a row.

@@ -46,7 +46,7 @@ def info(name: Annotated[str, typer.Argument(help="A name from `mien models list
             labels = ", ".join(details.labels)
         typer.echo(f"answers   {head}: {labels} (temperature {details.temperature})")
         for age, low, high in details.interval_by_age:
-            typer.echo(f"          interval about {age:g} years: levels {low:g} to {high:g}")
+            typer.echo(f"          interval at {age:g} years: levels {low:g} to {high:g}")
     typer.echo(f"\n{card_text(spec)}")
 
 

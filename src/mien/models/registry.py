@@ -70,8 +70,10 @@ class HeadSpec:
         temperature: Logits are divided by this before the softmax (calibration on validation
             data; Guo et al., "On Calibration of Modern Neural Networks", ICML 2017).
         interval: Levels of the distribution between which the age interval lies.
-        interval_by_age: Rows of expected age, lower and upper level, by rising age, where one pair
-            of levels does not fit everybody: straight lines between the rows, constant beyond.
+        interval_by_age: Rows of age, lower and upper level, by rising age, where one pair of levels
+            does not fit everybody: an age belongs to the interval where the share of the
+            distribution below it lies between its own levels. Straight lines between the rows,
+            constant beyond.
     """
 
     decoder: str

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mien.attributes.age import FloatArray, age_interval, expected_age
+from mien.attributes.age import FloatArray, age_interval
 from mien.attributes.decoders import softmax
 from mien.evaluation.metrics import coverage
 from mien.training.labels import emotion_target
@@ -20,17 +20,17 @@ from mien.training.recipe import Recipe
 
 TARGET_COVERAGE = 0.8
 
-AGE_EDGES = (8.0, 18.0, 40.0)
-"""Children, teenagers, younger and older adults, by expected age, get levels of their own."""
+AGE_EDGES = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0)
+"""Every decade of labels gets levels of its own, those from 70 on together."""
 
 FEWEST = 100
-"""A group of ages with fewer validation faces has no levels of its own."""
+"""A decade with fewer validation faces has no levels of its own."""
 
 LEVELS: tuple[float, ...] = tuple(np.linspace(0.005, 0.45, 179).round(4).tolist())
 """Lower levels that are tried; the upper ones lie as far from 1."""
 
 ROUNDS = 3
-"""How often the levels of neighbouring groups are fitted to each other."""
+"""How often the levels of neighbouring decades are fitted to each other."""
 
 Rows = tuple[tuple[float, float, float], ...]
 
@@ -42,8 +42,8 @@ class Calibration:
     Attributes:
         temperature: By head.
         interval: Levels of the ends of the age interval, one pair for all.
-        interval_by_age: The same by expected age, see `HeadSpec.interval_by_age`; empty where
-            validation faces are too few or of one group.
+        interval_by_age: The same age by age, see `HeadSpec.interval_by_age`; empty where
+            validation faces are too few or of one decade.
         coverage: Share of validation ages inside it; ``None`` without ages in years.
     """
 
@@ -146,26 +146,27 @@ def best_interval(probabilities: FloatArray, years: FloatArray) -> tuple[float, 
 
 
 def best_interval_by_age(probabilities: FloatArray, years: FloatArray) -> Rows:
-    """Levels for children, teenagers and adults, each fitted on the faces that look like them.
+    """Levels for every decade of labels, each fitted on the faces of that age.
 
     One pair of levels covers a face out of ten too many among small children, whose ages are easy,
-    and too few among teenagers. Group by group is Vovk, Lindsay, Nouretdinov, Gammerman, "Mondrian
-    Confidence Machine", 2003; straight lines between the groups' medians keep the interval of
-    somebody on film from jumping at an edge.
+    and too few among teenagers and people in their forties. So whether an age belongs to the
+    interval is asked of that age's own levels: then people of every decade are covered alike,
+    whatever they look like. That is label-conditional conformal prediction: Vovk, "Conditional
+    Validity of Inductive Conformal Predictors", ACML 2012; straight lines between the decades'
+    medians keep the levels from jumping.
 
     Args:
         probabilities: Shape ``(n, 101)``.
         years: Labels, shape ``(n,)``.
 
     Returns:
-        Rows for `HeadSpec.interval_by_age`; none with fewer than two groups.
+        Rows for `HeadSpec.interval_by_age`; none with fewer than two decades.
     """
-    answered = expected_age(probabilities)
-    group = np.digitize(answered, AGE_EDGES)
+    group = np.digitize(years, AGE_EDGES)
     groups = [inside for k in range(len(AGE_EDGES) + 1) if (inside := group == k).sum() >= FEWEST]
     if len(groups) < 2:
         return ()
-    ages = [round(float(np.median(answered[inside])), 1) for inside in groups]
+    ages = [round(float(np.median(years[inside])), 1) for inside in groups]
     lows = [best_interval(probabilities[inside], years[inside])[0] for inside in groups]
 
     def rows() -> Rows:
@@ -176,7 +177,7 @@ def best_interval_by_age(probabilities: FloatArray, years: FloatArray) -> Rows:
         p, labels = probabilities[groups[k]], years[groups[k]]
         return _covered(p, labels, (0.1, 0.9), rows()) >= _wanted(len(labels))
 
-    # Between two groups the levels are a mixture of both: fit each again beside its neighbours.
+    # Between two medians the levels are a mixture of both: fit each again beside its neighbours.
     for k in [*range(len(groups))] * ROUNDS:
         lows[k] = _largest(partial(covers, k))
     return rows()

@@ -109,16 +109,26 @@ def test_every_row_may_have_its_own_level():
     assert age_quantile(rows, np.array([0.75, 0.25])) == pytest.approx([30.25, 59.75])
 
 
-def test_levels_follow_the_expected_age():
-    rows = np.vstack([spread(**{f"a{age}": 1.0}) for age in (0, 10, 20, 30, 90)])
-    by_age = ((10.0, 0.3, 0.7), (30.0, 0.1, 0.9))
+def test_every_age_is_asked_by_its_own_levels():
+    rows = np.vstack([spread(a20=0.5, a40=0.5), spread(a0=1.0), spread(a90=1.0)])
+    by_age = ((10.0, 0.3, 0.7), (50.0, 0.1, 0.9))
     low, high = age_interval(rows, (0.0, 1.0), by_age)
-    # 0 has the levels of 10, 20 those halfway between 10 and 30, 90 those of 30.
-    assert low == pytest.approx([0, 9.8, 19.7, 29.6, 89.6])
-    assert high == pytest.approx([0.2, 10.2, 20.3, 30.4, 90.4])
+    # Between 10 and 50 the lower level falls by 0.005 a year: at 19.5 it is 0.2525, at 20.5 0.2475,
+    # where 0 and 0.5 lie below; at 39.5 the upper one is 0.8475, at 40.5 0.8525, with 0.5 and 1.
+    # 0 has the levels of 10, 90 those of 50.
+    assert low == pytest.approx([20.0, 0.0, 89.6])
+    assert high == pytest.approx([39.5 + 0.3475 / 0.495, 0.2, 90.4])
     answers = decode_ages(rows, (0.0, 1.0), GROUPS, by_age)
     assert [a.low for a in answers] == pytest.approx(list(low))
     assert [a.high for a in answers] == pytest.approx(list(high))
+
+
+def test_a_wider_level_for_one_age_lets_it_in():
+    # Of somebody who looks 26, a tenth looks 15 or less: without levels of its own 15 is outside.
+    row = spread(a15=0.1, a26=0.9)
+    assert age_interval(row, (0.2, 0.8))[0] > 24
+    by_age = ((15.0, 0.01, 0.99), (26.0, 0.2, 0.8))
+    assert age_interval(row, (0.2, 0.8), by_age)[0] < 15
 
 
 def test_no_faces_give_no_answers():
@@ -132,6 +142,49 @@ def test_no_faces_give_no_answers():
 def test_the_interval_contains_the_expected_age(row, level):
     [age] = decode_ages(row, (level, 1 - level), GROUPS)
     assert 0 <= age.low <= age.years <= age.high <= MAX_AGE
+
+
+@st.composite
+def levels_by_age(draw):
+    """One to five rows of rising age, with levels symmetric about a half."""
+    ages = draw(st.lists(st.integers(0, MAX_AGE), min_size=1, max_size=5, unique=True))
+    lows = [draw(st.floats(0.0, 0.49)) for _ in ages]
+    return tuple((float(a), low, 1 - low) for a, low in zip(sorted(ages), lows, strict=True))
+
+
+def cumulated(row, years):
+    """Share of the distribution below these ages."""
+    edges = np.arange(MAX_AGE + 2) - 0.5
+    return np.interp(years, edges, np.concatenate([[0], np.cumsum(row)]))
+
+
+@given(distributions(), levels_by_age())
+def test_no_age_within_its_levels_is_outside(row, by_age):
+    [low], [high] = age_interval(row, (0.1, 0.9), by_age)
+    assert 0 <= low <= expected_age(row)[0] <= high <= MAX_AGE
+    # At the edges of the years, between which levels and shares are taken for straight.
+    edges = np.arange(MAX_AGE) + 0.5
+    ages, lowers, uppers = np.array(by_age).T
+    share = cumulated(row, edges)
+    above = share >= np.interp(edges, ages, lowers) + 1e-9
+    below = share <= np.interp(edges, ages, uppers) - 1e-9
+    inside = edges[above & below]
+    assert all(low - 1e-6 <= age <= high + 1e-6 for age in inside)
+    # And nothing younger than the lower end has reached its level, nothing older is below its own.
+    reached = share >= np.interp(edges, ages, lowers) + 1e-9
+    assert not reached[edges < min(low, expected_age(row)[0]) - 1e-6].any()
+    fallen = share <= np.interp(edges, ages, uppers) - 1e-9
+    assert not fallen[edges > max(high, expected_age(row)[0]) + 1e-6].any()
+
+
+@given(distributions(), st.floats(0.005, 0.49))
+def test_the_same_levels_at_every_age_are_quantiles(row, level):
+    one = age_interval(row, (level, 1 - level))
+    many = age_interval(row, (0.3, 0.7), ((5.0, level, 1 - level), (60.0, level, 1 - level)))
+    assert many[0] == pytest.approx(one[0], abs=1e-4)
+    # Where no mass lies, every age has the same share below it: the interval ends at its far side.
+    assert many[1][0] >= one[1][0] - 1e-4
+    assert cumulated(row, many[1]) == pytest.approx(cumulated(row, one[1]), abs=1e-6)
 
 
 @given(distributions(), st.lists(st.floats(0, 1), min_size=2, max_size=8))

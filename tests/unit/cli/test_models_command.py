@@ -31,7 +31,7 @@ def test_everything_known_about_a_model(cli, name):
     for head, details in spec.heads.items():
         assert f"answers   {head}: " in result.stdout
         for age, low, high in details.interval_by_age:
-            assert f"interval about {age:g} years: levels {low:g} to {high:g}\n" in result.stdout
+            assert f"interval at {age:g} years: levels {low:g} to {high:g}\n" in result.stdout
 
 
 def test_labels_are_named_when_there_are_few(cli):

@@ -130,41 +130,50 @@ def test_a_few_faces_make_it_careful():
 
 
 def of_all_ages(n, rng):
-    """Small children claim too much doubt, teenagers too little, adults are honest."""
-    centre = np.concatenate([rng.uniform(1, 7, n), rng.uniform(9, 17, n), rng.uniform(20, 70, n)])
-    claimed = np.repeat([3.0, 3.0, 6.0], n)
-    true = np.repeat([1.5, 4.0, 6.0], n)
-    p = softmax(-((AGES - centre[:, None]) ** 2) / (2 * claimed[:, None] ** 2))
-    return p, np.clip(np.round(rng.normal(centre, true)), 0, 100), np.repeat([0, 1, 2], n)
+    """Small children look their age, teenagers do not, and the old look younger than they are."""
+    years = rng.integers(0, 80, 8 * n)
+    sigma = np.select([years < 10, years < 20], [1.5, 7.0], 5.0)
+    centre = rng.normal(years - np.maximum(0, years - 40) / 6, sigma)
+    return softmax(-((AGES - centre[:, None]) ** 2) / (2 * 5.0**2)), years.astype(float)
 
 
-def test_every_group_of_ages_is_covered():
+def test_every_decade_is_covered():
     rng = np.random.default_rng(11)
-    fitted_on, labels, _ = of_all_ages(3_000, rng)
-    p, years, group = of_all_ages(3_000, rng)
+    fitted_on, labels = of_all_ages(1_500, rng)
+    p, years = of_all_ages(1_500, rng)
 
     def covered(by_age):
         low, high = age_interval(p, best_interval(fitted_on, labels), by_age)
-        return [coverage(years[group == k], low[group == k], high[group == k]) for k in range(3)]
+        return [coverage(years[one], low[one], high[one]) for one in years // 10 == DECADES]
 
     rows = best_interval_by_age(fitted_on, labels)
-    assert [age for age, _, _ in rows] == sorted(age for age, _, _ in rows)
+    assert [age // 10 for age, _, _ in rows] == list(range(8))
     assert all(low == pytest.approx(1 - high) for _, low, high in rows)
     one_pair = covered(())
-    assert one_pair[0] > 0.9
-    assert one_pair[1] < 0.7
-    assert covered(rows) == pytest.approx([0.8, 0.8, 0.8], abs=0.05)
+    assert one_pair[0] > 0.95
+    assert one_pair[1] < 0.72
+    assert covered(rows) == pytest.approx([0.8] * 8, abs=0.05)
     low, high = age_interval(p, (0.1, 0.9), rows)
     assert coverage(years, low, high) == pytest.approx(0.8, abs=0.02)
 
 
-def test_one_group_of_ages_gets_one_pair_of_levels():
+DECADES = np.arange(8)[:, None]
+
+
+def test_one_decade_gets_one_pair_of_levels():
     rng = np.random.default_rng(12)
-    p, years = people(500, rng, 6.0, 6.0)
-    older = p @ AGES > 45
-    assert best_interval_by_age(p[older], years[older]) == ()
+    p, years = of_all_ages(500, rng)
+    forties = years // 10 == 4
+    assert best_interval_by_age(p[forties], years[forties]) == ()
     few = of_all_ages(60, rng)
-    assert best_interval_by_age(*few[:2]) == ()  # sixty faces a group are too few
+    assert best_interval_by_age(*few) == ()  # sixty faces a decade are too few
+
+
+def test_a_decade_with_few_faces_has_the_levels_beside_it():
+    p, years = of_all_ages(500, np.random.default_rng(13))
+    kept = (years // 10 != 3) | (np.cumsum(years // 10 == 3) <= 50)
+    rows = best_interval_by_age(p[kept], years[kept])
+    assert [age // 10 for age, _, _ in rows] == [0, 1, 2, 4, 5, 6, 7]
 
 
 # --- a whole network ----------------------------------------------------------------------------
