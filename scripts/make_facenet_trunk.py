@@ -41,7 +41,7 @@ from safetensors.numpy import save_file
 
 @dataclass(frozen=True)
 class Source:
-    """Where a network comes from and what it takes for the value 1."""
+    """Where a network comes from, and what it divides its pixels by (`scale`)."""
 
     package: str
     member: str
