@@ -145,3 +145,13 @@ def tiny_run(packed_faces, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     train(Recipe.from_mapping(table), folder, threads=1)
     return folder
+
+
+@pytest.fixture(scope="session")
+def exported(tiny_run, tmp_path_factory):
+    """The same network as a file of `mien export`."""
+    from mien.training.export import export
+
+    out = tmp_path_factory.mktemp("exported") / "tiny.onnx"
+    export(tiny_run, out)
+    return out

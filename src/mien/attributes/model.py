@@ -72,16 +72,40 @@ class OnnxAttributeModel:
         Raises:
             ModelError: The model fails or answers with numbers that are not finite.
         """
-        wanted = [head for head in self.spec.heads if heads is None or head in heads]
-        if not len(chips):
-            return {head: np.zeros((0, len(self.spec.heads[head].labels))) for head in wanted}
-        outputs = self._session.run(normalise(chips, self.input), wanted)
-        answers = {}
-        for head, logits in zip(wanted, outputs, strict=True):
-            shape = (len(chips), len(self.spec.heads[head].labels))
-            if logits.shape != shape:
+        answers = self.logits(normalise(chips, self.input), heads)
+        return {
+            head: softmax(logits, self.spec.heads[head].temperature)
+            for head, logits in answers.items()
+        }
+
+    def logits(
+        self, images: npt.NDArray[np.float32], heads: Collection[str] | None = None
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        """Answer for images that are normalised already, before calibration.
+
+        Args:
+            images: As `mien.images.normalise` returns them, shape ``(n, channels, size, size)``;
+                ``n`` may be 0.
+            heads: Wanted heads; all by default.
+
+        Returns:
+            Logits ``(n, k)`` by head.
+
+        Raises:
+            ModelError: The model fails.
+        """
+        shapes = {
+            head: (len(images), len(spec.labels))
+            for head, spec in self.spec.heads.items()
+            if heads is None or head in heads
+        }
+        if not len(images):
+            return {head: np.zeros(shape, np.float32) for head, shape in shapes.items()}
+        answers = dict(zip(shapes, self._session.run(images, list(shapes)), strict=True))
+        for head, logits in answers.items():
+            if logits.shape != shapes[head]:
                 raise ModelError(
-                    f"{self.path}: output {head!r} has shape {logits.shape}, expected {shape}"
+                    f"{self.path}: output {head!r} has shape {logits.shape}, "
+                    f"expected {shapes[head]}"
                 )
-            answers[head] = softmax(logits, self.spec.heads[head].temperature)
         return answers

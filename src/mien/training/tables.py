@@ -197,7 +197,7 @@ class TeacherTable:
     """The ``[teacher]`` table, for the objective ``distillation``."""
 
     runs: tuple[str, ...] = ()
-    """Folders of trained networks; their probabilities are averaged."""
+    """Folders of runs, files of `mien export`, shipped models; their answers are averaged."""
 
     temperature: float = 2.0
     """Both sides are softened by this (Hinton, Vinyals, Dean, 2015)."""

@@ -1,4 +1,4 @@
-"""Trained networks that label every batch as it is augmented.
+"""Trained networks, runs or exported files, that label every batch as it is augmented.
 
 Beyer et al., "Knowledge distillation: A good teacher is patient and consistent", CVPR 2022: the
 teacher must see the very crop that the student sees.
@@ -7,12 +7,15 @@ teacher must see the very crop that the student sees.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from mien.errors import ConfigError
+from mien.attributes import OnnxAttributeModel
+from mien.errors import ConfigError, InputError, UnknownModelError
 from mien.images import InputSpec
+from mien.models import load_manifest
 from mien.training.answers import Answering
 from mien.training.augment import luma
 from mien.training.objectives.distillation import softened
@@ -28,6 +31,8 @@ class Teachers(nn.Module):
 
     Raises:
         InputError: A run is missing or damaged.
+        UnknownModelError: A name is neither a run's nor a shipped model's.
+        ModelError: An exported file cannot be used.
         ConfigError: A teacher sees other chips or has other labels than the student. One that sees
             grey is shown the luma of colours, one that sees colours may be shown grey.
     """
@@ -39,21 +44,21 @@ class Teachers(nn.Module):
         self.student: InputSpec = recipe.input
         self.specs: list[InputSpec] = []
         self.models = nn.ModuleList()
-        for folder in recipe.teacher.runs:
-            model, other = load_run(Path(folder))
-            if other.input.size != recipe.input.size:
+        taught: set[str] = set()
+        for name in recipe.teacher.runs:
+            model, spec, labels = _find(name)
+            if spec.size != recipe.input.size:
                 raise ConfigError(
-                    f"[teacher] {folder}: sees {other.input.size} px, "
-                    f"the student {recipe.input.size} px"
+                    f"[teacher] {name}: sees {spec.size} px, the student {recipe.input.size} px"
                 )
-            for head in set(other.heads) & set(recipe.heads):
-                if other.heads[head].labels != recipe.heads[head].labels:
-                    raise ConfigError(f"[teacher] {folder}: has other labels for {head!r}")
-            self.specs.append(other.input)
-            self.models.append(Answering(model))
+            for head in set(labels) & set(recipe.heads):
+                if labels[head] != recipe.heads[head].labels:
+                    raise ConfigError(f"[teacher] {name}: has other labels for {head!r}")
+            self.specs.append(spec)
+            self.models.append(model)
+            taught |= set(labels)
         for head, table in recipe.heads.items():
-            answers = any(head in model.model.forms for model in self.models)  # type: ignore[union-attr,operator]
-            if "distillation" in table.objective and not answers:
+            if "distillation" in table.objective and head not in taught:
                 raise ConfigError(f"[heads.{head}]: no teacher answers it")
         self.requires_grad_(False).eval()
 
@@ -67,6 +72,40 @@ class Teachers(nn.Module):
                 for head, logits in model(renormalised(look, self.student, spec)).items():
                     answers.setdefault(head, []).append(logits.float())
         return {head: softened(logits, self.temperature) for head, logits in answers.items()}
+
+
+class Exported(nn.Module):
+    """A teacher from a file of `mien export`; it answers on the CPU.
+
+    Args:
+        source: The file, loaded.
+    """
+
+    def __init__(self, source: OnnxAttributeModel) -> None:
+        super().__init__()
+        self.source = source
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Map ``(n, channels, size, size)`` to logits ``(n, labels)`` by head name."""
+        answers = self.source.logits(images.float().contiguous().cpu().numpy())
+        return {head: torch.from_numpy(v).to(images.device) for head, v in answers.items()}
+
+
+Labels: TypeAlias = dict[str, tuple[str, ...]]
+
+
+def _find(name: str) -> tuple[nn.Module, InputSpec, Labels]:
+    """A teacher, the chips that it sees, and the labels of its heads."""
+    path = Path(name)
+    if path.suffix == ".onnx" or (name in load_manifest() and not path.is_dir()):
+        source = OnnxAttributeModel(name, threads=torch.get_num_threads())
+        return Exported(source), source.input, {h: s.labels for h, s in source.spec.heads.items()}
+    if not path.is_dir() and path.name == name:
+        raise UnknownModelError("run folder or shipped model", name, load_manifest())
+    if not path.is_dir():
+        raise InputError(f"{name}: no such folder; a teacher is a run, an .onnx or a shipped model")
+    model, recipe = load_run(path)
+    return Answering(model), recipe.input, {h: t.labels for h, t in recipe.heads.items()}
 
 
 def renormalised(images: Tensor, old: InputSpec, new: InputSpec) -> Tensor:

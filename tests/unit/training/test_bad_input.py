@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from mien.datasets import Record
-from mien.errors import ConfigError, InputError, MienError, UnknownModelError
+from mien.errors import ConfigError, InputError, MienError, ModelError, UnknownModelError
 from mien.training.loop import Trainer, train
 from mien.training.packed import read_records, write_records
 from mien.training.recipe import Recipe
@@ -222,7 +222,16 @@ def with_teacher(recipe_table, run):
 
 def test_a_teacher_that_is_not_there(recipe_table, refused, tmp_path):
     with_teacher(recipe_table, tmp_path / "nowhere")
-    assert refused(InputError).startswith(f"{tmp_path / 'nowhere'}: checkpoint 'best' cannot be")
+    expected = f"{tmp_path / 'nowhere'}: no such folder; a teacher is a run, an .onnx or a shipped"
+    assert refused(InputError).startswith(expected)
+    (tmp_path / "empty").mkdir()
+    recipe_table["teacher"] = {"runs": [str(tmp_path / "empty")]}
+    expected = f"{tmp_path / 'empty'}: checkpoint 'best' cannot be read"
+    assert refused(InputError).startswith(expected)
+    recipe_table["teacher"] = {"runs": [str(tmp_path / "nowhere.onnx")]}
+    assert refused(ModelError) == f"{tmp_path / 'nowhere.onnx'}: no such model file"
+    recipe_table["teacher"] = {"runs": ["mien-mm"]}
+    assert refused(UnknownModelError).startswith("no run folder or shipped model is called 'mien-m")
 
 
 def test_a_teacher_that_sees_larger_faces(recipe_table, tiny_run):

@@ -18,13 +18,6 @@ from mien.training.start import begin_with
 from mien.training.state import load_run
 
 
-@pytest.fixture(scope="module")
-def exported(tiny_run, tmp_path_factory):
-    out = tmp_path_factory.mktemp("start") / "tiny.onnx"
-    export(tiny_run, out)
-    return out
-
-
 @pytest.fixture
 def trained(tiny_run):
     return load_run(tiny_run)

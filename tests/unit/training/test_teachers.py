@@ -1,11 +1,13 @@
 """Teachers answer for the very pictures that the student sees, and the student follows them."""
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from torch.nn import functional as F
 
+from mien.attributes import OnnxAttributeModel
 from mien.datasets import Record
 from mien.images import InputSpec, to_grey
 from mien.training.answers import Answering
@@ -75,6 +77,37 @@ def test_a_teacher_says_what_the_run_says(recipe_table, tiny_run):
     for head, p in said.items():
         assert torch.allclose(p, torch.softmax(logits[head] / 3.0, 1))
         assert not p.requires_grad
+
+
+def test_an_exported_file_says_what_its_run_says(recipe_table, tiny_run, exported):
+    x = torch.randn(4, 1, 32, 32)
+    run, file = Teachers(pupil(recipe_table, tiny_run)), Teachers(pupil(recipe_table, exported))
+    with torch.autocast("cpu", torch.bfloat16):  # of the student's steps; the file answers in fp32
+        said = file(x)
+    for head, p in run(x).items():
+        assert torch.allclose(said[head], p, atol=1e-4), head
+    assert set(said) == {"age", "gender", "emotion"}
+
+
+def test_a_shipped_model_is_a_teacher_by_its_name(recipe_table):
+    """It answers a photo's chip as `mien analyze` does, calibration aside."""
+    recipe_table["input"] |= {"size": 112}
+    recipe = pupil(recipe_table, "mien-m-int8", temperature=1.0)
+    shipped = OnnxAttributeModel("mien-m-int8", threads=1)
+    generator = torch.Generator().manual_seed(0)
+    chips = torch.randint(0, 256, (3, 1, 112, 112), generator=generator)
+    said = Teachers(recipe)(scaled(chips, recipe.input))
+    expected = shipped.predict(chips.permute(0, 2, 3, 1).numpy().astype("uint8"))
+    for head, p in expected.items():
+        warmer = p ** shipped.spec.heads[head].temperature
+        warmer /= warmer.sum(1, keepdims=True)
+        assert np.allclose(said[head].numpy(), warmer, atol=1e-4), head
+
+
+def test_one_step_with_an_exported_teacher(recipe_table, exported, tmp_path):
+    recipe_table["train"] |= {"steps": 1}
+    recipe = pupil(recipe_table, exported, gender={"objective": "distillation"})
+    assert "gender_accuracy" in train(recipe, tmp_path)
 
 
 @pytest.fixture
