@@ -30,7 +30,7 @@ def expected_age(probabilities: FloatArray) -> npt.NDArray[np.float64]:
     return np.asarray(probabilities, np.float64) @ AGES
 
 
-def age_quantile(probabilities: FloatArray, level: float | FloatArray) -> npt.NDArray[np.float64]:
+def age_quantile(probabilities: FloatArray, level: float) -> npt.NDArray[np.float64]:
     """Age below which a share `level` of every distribution lies.
 
     The probability of ``k`` years is spread evenly over ``k`` to ``k + 1``: somebody who is 30
@@ -39,15 +39,14 @@ def age_quantile(probabilities: FloatArray, level: float | FloatArray) -> npt.ND
 
     Args:
         probabilities: Shape ``(n, 101)``, rows sum to one.
-        level: 0 to 1, one for all rows or one a row, ``(n,)``.
+        level: 0 to 1.
 
     Returns:
         Years, shape ``(n,)``, within 0 to 100.
     """
-    level = np.broadcast_to(np.asarray(level, np.float64), len(probabilities))
     cumulative = np.cumsum(np.asarray(probabilities, np.float64), axis=1)
     cumulative /= cumulative[:, -1:]
-    reached = (cumulative >= level[:, None] - ROUNDING).argmax(axis=1)
+    reached = (cumulative >= level - ROUNDING).argmax(axis=1)
     rows = np.arange(len(cumulative))
     before = np.where(reached > 0, cumulative[rows, reached - 1], 0.0)
     mass = cumulative[rows, reached] - before

@@ -104,11 +104,6 @@ def test_an_interval_reaches_to_the_expected_age():
     assert age.low == age.years == pytest.approx(86)
 
 
-def test_every_row_may_have_its_own_level():
-    rows = np.vstack([spread(a30=1.0), spread(a60=1.0)])
-    assert age_quantile(rows, np.array([0.75, 0.25])) == pytest.approx([30.25, 59.75])
-
-
 def test_every_age_is_asked_by_its_own_levels():
     rows = np.vstack([spread(a20=0.5, a40=0.5), spread(a0=1.0), spread(a90=1.0)])
     by_age = ((10.0, 0.3, 0.7), (50.0, 0.1, 0.9))
