@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from mien.training.augment import augment
+from mien.training.augment import augment, channels_last
 from mien.training.distributed import rank
 from mien.training.labels import Labels
 from mien.training.loader import Mixer, stream_seed
@@ -52,8 +52,7 @@ def make_batch(
         x, y = blend(x, y, part.table, generator)
         images.append(x)
         labels.append(y)
-    joined = torch.cat(images).contiguous(memory_format=torch.channels_last)
-    return joined, Labels.cat(labels)
+    return channels_last(torch.cat(images)), Labels.cat(labels)
 
 
 def blend(

@@ -12,7 +12,7 @@ from mien.datasets import GENDERS
 from mien.datasets.ferplus_votes import ferplus_target
 from mien.evaluation.metrics import accuracy, macro_f1, mean_absolute_error
 from mien.training.answers import Model
-from mien.training.augment import centre_crop, scaled
+from mien.training.augment import centre_crop, channels_last, scaled
 from mien.training.labels import emotion_target
 from mien.training.loader import Part
 from mien.training.objectives.ages import expected_age
@@ -32,7 +32,7 @@ def predict_logits(
     rows: dict[str, list[torch.Tensor]] = {}
     for start in range(0, len(part.chips), batch):
         chips = centre_crop(part.chips[start : start + batch], spec.size)
-        x = scaled(chips.to(device), spec).contiguous(memory_format=torch.channels_last)
+        x = channels_last(scaled(chips.to(device), spec))
         with torch.autocast(device.type, torch.bfloat16, enabled=fast):
             columns = model(x)
         for name, logits in model.logits(columns).items():

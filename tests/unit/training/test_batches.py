@@ -75,12 +75,17 @@ def test_without_augmentation_a_batch_is_what_serving_sees(recipe_table):
     assert labels.age_years[:16].isnan().all()
 
 
-def test_pictures_lie_in_memory_as_convolutions_want_them(recipe_table):
-    recipe_table["input"] = {"size": 32, "colour": "RGB", "mean": [0.5] * 3, "std": [0.2] * 3}
+@pytest.mark.parametrize(("colour", "channels"), [("RGB", 3), ("grey", 1)])
+def test_pictures_lie_in_memory_as_convolutions_want_them(colour, channels, recipe_table):
+    """So do the maps of a convolution, which takes grey for another layout too easily."""
+    table = {"size": 32, "colour": colour, "mean": [0.5] * channels, "std": [0.2] * channels}
+    recipe_table["input"] = table
     recipe = Recipe.from_mapping(recipe_table)
     images, _ = make_batch(Mixer(load_parts(recipe, "train"), 3), recipe, 0, CPU)
-    assert images.shape == (32, 3, 32, 32)
+    assert images.shape == (32, channels, 32, 32)
     assert images.is_contiguous(memory_format=torch.channels_last)
+    maps = torch.nn.Conv2d(channels, 16, 3, padding=1)(images)
+    assert maps.is_contiguous(memory_format=torch.channels_last)
 
 
 # --- made ahead ---------------------------------------------------------------------------------
