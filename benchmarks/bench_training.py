@@ -2,13 +2,14 @@
 
     python benchmarks/bench_training.py --out benchmarks/results/training.csv
 
-Trains the network of `recipes/mien-m.toml` (112 px, batches of 128) on random chips, so that no
-data are needed, and measures images a second of: the loader alone (batches augmented in one
-thread, as in the loop); our step on a batch that is there already; the whole loop, with the share
-of its time in which the network waited for a batch; and a plain loop: the same network, losses,
-optimiser and loader in fp32 with NCHW tensors, without averaged weights. Rounds of all four take
-turns, and the median round counts, so that other programs do less harm. It does not measure
-accuracy, validation or writing checkpoints. One CSV row a figure, appended.
+Trains the network of `recipes/mien-m.toml` (112 px, batches of 128) by the recipe of its first
+stage, which needs no teacher, on random chips, so that no data are needed, and measures images a
+second of: the loader alone (batches augmented in one thread, as in the loop); our step on a batch
+that is there already; the whole loop, with the share of its time in which the network waited for a
+batch; and a plain loop: the same network, losses, optimiser and loader in fp32 with NCHW tensors,
+without averaged weights. Rounds of all four take turns, and the median round counts, so that other
+programs do less harm. It does not measure accuracy, validation or writing checkpoints. One CSV row
+a figure, appended.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ from mien.training.prepare_jobs import BORDER
 from mien.training.recipe import Recipe
 from mien.training.tables import DataTable, TrainTable
 
-RECIPE = Path(__file__).parent.parent / "recipes" / "mien-m.toml"
+RECIPE = Path(__file__).parent.parent / "recipes" / "mien-m-stage1.toml"
 FACES = 512
 CPU = torch.device("cpu")
-QUICK = {"widths": [8, 16], "blocks": [1, 1], "stem": 8}
+QUICK = {"widths": [8, 16], "blocks": [1, 1]}
 
 
 def random_faces(folder: Path, size: int, *, votes: bool) -> Path:
