@@ -102,7 +102,8 @@ class Plain:
     def update(self, images: Tensor, labels: Labels) -> None:
         """One step."""
         self.model.train()
-        columns = self.model(images.contiguous(memory_format=torch.contiguous_format))
+        # `contiguous` would keep the strides of grey images, and with them our layout.
+        columns = self.model(images.clone(memory_format=torch.contiguous_format))
         logits = self.model.logits(columns)
         heads = self.recipe.heads
         tasks = {h: Task(h, heads[h], columns[h], logits[h], labels) for h in heads}
