@@ -18,15 +18,15 @@ import torch
 from torch import Tensor, nn
 
 from mien.attributes import OnnxAttributeModel
-from mien.errors import InputError, UnknownModelError
+from mien.errors import InputError
 from mien.images import LUMA
-from mien.models import load_manifest
 from mien.training.answers import Model
 from mien.training.augment import centre_crop, scaled
 from mien.training.checkpoint import load_checkpoint, pick
 from mien.training.loader import Part
 from mien.training.networks.pretrained import read_tensors
 from mien.training.recipe import Recipe
+from mien.training.state import is_exported
 
 HEADS = "network.heads."
 FACES = 512
@@ -175,17 +175,12 @@ def _is_new(head: str, trained: Trained, recipe: Recipe, old: Mapping[str, Tenso
 
 
 def _find(model: Model, start: str) -> Trained:
-    path = Path(start)
-    if path.is_dir():
-        tensors, meta = load_checkpoint(path, "best")
-        recipe = Recipe.from_mapping(meta["recipe"])
-        labels = {head: table.labels for head, table in recipe.heads.items()}
-        return Trained(pick(tensors, "average"), labels, folded=False)
-    if path.suffix == ".onnx" or start in load_manifest():
+    if is_exported(start, "[train] start"):
         return _exported(model, start)
-    if path.name == start:
-        raise UnknownModelError("run folder or shipped model", start, load_manifest())
-    raise InputError(f"{start}: no such folder; [train] start names a run, an .onnx or a model")
+    tensors, meta = load_checkpoint(Path(start), "best")
+    recipe = Recipe.from_mapping(meta["recipe"])
+    labels = {head: table.labels for head, table in recipe.heads.items()}
+    return Trained(pick(tensors, "average"), labels, folded=False)
 
 
 def _exported(model: Model, start: str) -> Trained:

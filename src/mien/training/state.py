@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from mien.errors import InputError
+from mien.errors import InputError, UnknownModelError
+from mien.models import load_manifest
 from mien.training.answers import Model, build_model
 from mien.training.checkpoint import load_checkpoint, pick, save_checkpoint
 from mien.training.optimise import Schedule, make_optimiser
@@ -62,6 +63,27 @@ def load_weights(model: nn.Module, weights: dict[str, torch.Tensor], folder: Pat
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{folder}: its network is another one: {reason}") from error
+
+
+def is_exported(name: str, key: str) -> bool:
+    """Whether a trained network is a file of `mien export` or shipped, and not the folder of a run.
+
+    Args:
+        name: What a recipe gives: a folder, a path that ends in ``.onnx``, a shipped model.
+        key: Where the recipe gives it, for the error.
+
+    Raises:
+        InputError: It is a path, and there is no such folder.
+        UnknownModelError: It is a bare name, neither of a folder nor of a shipped model.
+    """
+    path = Path(name)
+    if path.is_dir():
+        return False
+    if path.suffix == ".onnx" or name in load_manifest():
+        return True
+    if path.name == name:
+        raise UnknownModelError("run folder or shipped model", name, load_manifest())
+    raise InputError(f"{name}: no such folder; {key} names a run, an .onnx or a model")
 
 
 def load_run(folder: Path, checkpoint: str = "best") -> tuple[Model, Recipe]:

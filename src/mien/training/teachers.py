@@ -7,20 +7,18 @@ teacher must see the very crop that the student sees.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from mien.attributes import OnnxAttributeModel
-from mien.errors import ConfigError, InputError, UnknownModelError
+from mien.errors import ConfigError
 from mien.images import InputSpec
-from mien.models import load_manifest
 from mien.training.answers import Answering
 from mien.training.augment import luma
 from mien.training.objectives.distillation import softened
 from mien.training.recipe import Recipe
-from mien.training.state import load_run
+from mien.training.state import is_exported, load_run
 
 
 class Teachers(nn.Module):
@@ -91,20 +89,12 @@ class Exported(nn.Module):
         return {head: torch.from_numpy(v).to(images.device) for head, v in answers.items()}
 
 
-Labels: TypeAlias = dict[str, tuple[str, ...]]
-
-
-def _find(name: str) -> tuple[nn.Module, InputSpec, Labels]:
+def _find(name: str) -> tuple[nn.Module, InputSpec, dict[str, tuple[str, ...]]]:
     """A teacher, the chips that it sees, and the labels of its heads."""
-    path = Path(name)
-    if path.suffix == ".onnx" or (name in load_manifest() and not path.is_dir()):
+    if is_exported(name, "[teacher] runs"):
         source = OnnxAttributeModel(name, threads=torch.get_num_threads())
         return Exported(source), source.input, {h: s.labels for h, s in source.spec.heads.items()}
-    if not path.is_dir() and path.name == name:
-        raise UnknownModelError("run folder or shipped model", name, load_manifest())
-    if not path.is_dir():
-        raise InputError(f"{name}: no such folder; a teacher is a run, an .onnx or a shipped model")
-    model, recipe = load_run(path)
+    model, recipe = load_run(Path(name))
     return Answering(model), recipe.input, {h: t.labels for h, t in recipe.heads.items()}
 
 

@@ -222,7 +222,7 @@ def with_teacher(recipe_table, run):
 
 def test_a_teacher_that_is_not_there(recipe_table, refused, tmp_path):
     with_teacher(recipe_table, tmp_path / "nowhere")
-    expected = f"{tmp_path / 'nowhere'}: no such folder; a teacher is a run, an .onnx or a shipped"
+    expected = f"{tmp_path / 'nowhere'}: no such folder; [teacher] runs names a run, an .onnx or a"
     assert refused(InputError).startswith(expected)
     (tmp_path / "empty").mkdir()
     recipe_table["teacher"] = {"runs": [str(tmp_path / "empty")]}
