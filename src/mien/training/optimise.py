@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from mien.training.muon import Muon
 from mien.training.tables import TrainTable
 
 HEADS = ("network.heads.", "forms.")
 """What belongs to the heads of a `Model`; everything else is its trunk."""
+
+ADAPTIVE: Mapping[str, Callable[..., torch.optim.Optimizer]] = MappingProxyType(
+    {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "muon": Muon}
+)
+"""Optimisers by name that choose the length of their steps themselves."""
 
 SHARE = "share"
 """Key of a parameter group: its rate as a share of the schedule's."""
 
 
 def make_optimiser(model: nn.Module, table: TrainTable) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, Adam or AdamW over everything that is not frozen.
+    """SGD with Nesterov momentum, Adam, AdamW or Muon over everything that is not frozen.
 
     The first groups are those of the heads, which learn at the full rate; the trunk has
     ``trunk_rate`` of it.
@@ -43,8 +50,7 @@ def make_optimiser(model: nn.Module, table: TrainTable) -> torch.optim.Optimizer
         return torch.optim.SGD(
             groups, lr=table.learning_rate, momentum=table.momentum, nesterov=table.momentum > 0
         )
-    kind = torch.optim.Adam if table.optimiser == "adam" else torch.optim.AdamW
-    return kind(groups, lr=table.learning_rate)
+    return ADAPTIVE[table.optimiser](groups, lr=table.learning_rate)
 
 
 class Schedule:

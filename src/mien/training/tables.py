@@ -14,7 +14,7 @@ from mien.datasets.ferplus_votes import FILTERS
 from mien.errors import ConfigError, did_you_mean
 
 SCHEDULES = ("one-cycle", "cosine", "plateau", "constant")
-OPTIMISERS = ("sgd", "adam", "adamw")
+OPTIMISERS = ("sgd", "adam", "adamw", "muon")
 PRECISIONS = ("bf16", "fp32")
 BALANCED = ("age", "gender", "race", "expression")
 
@@ -222,7 +222,7 @@ class TrainTable:
     network takes what fits by name and shape; empty: random weights."""
 
     optimiser: str = "sgd"
-    """sgd (with Nesterov momentum), adam or adamw."""
+    """sgd (with Nesterov momentum), adam, adamw, or muon, which is adamw but for convolutions."""
 
     schedule: str = "one-cycle"
     """one-cycle (climb, then a cosine), cosine, plateau (see `factor`) or constant."""

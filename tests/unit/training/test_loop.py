@@ -72,6 +72,7 @@ def test_a_rule_is_learned(tiny_run):
     [
         ({"optimiser": "adam", "learning_rate": 0.01}, {"gender": {"objective": "focal"}}),
         ({"optimiser": "adamw", "learning_rate": 0.01}, {"age": {"objective": "l1"}}),
+        ({"optimiser": "muon", "learning_rate": 0.01}, {"gender": {"objective": "cross-entropy"}}),
         ({"schedule": "cosine"}, {"age": {"objective": "coral"}}),
         ({"sam": 0.05, "sam_from": 0.0}, {"gender": {"objective": "label-smoothing"}}),
         (
@@ -79,7 +80,7 @@ def test_a_rule_is_learned(tiny_run):
             {"age": {"groups": ["0-30", "31+"], "objective": "cross-entropy"}},
         ),
     ],
-    ids=["focal", "l1", "coral", "smoothing", "groups"],
+    ids=["focal", "l1", "muon", "coral", "smoothing", "groups"],
 )
 def test_every_way_to_learn_learns(recipe_table, tmp_path, settings, heads):
     """Chance is one half, and 20 years."""

@@ -13,6 +13,7 @@ from torch import nn
 
 from mien.errors import ConfigError
 from mien.training.answers import Model, Ordinal
+from mien.training.muon import orthogonal
 from mien.training.optimise import (
     Schedule,
     learning_rate,
@@ -247,7 +248,66 @@ def test_adamw_decays_beside_the_gradient():
     assert one_step(plan, 0.2) == pytest.approx((1 * (1 - 0.005) - 0.01, 0.49), abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_muon_is_adamw_for_everything_but_convolutions():
+    plan = table(optimiser="muon", learning_rate=0.01, weight_decay=0.5)
+    assert one_step(plan, 0.2) == pytest.approx((1 * (1 - 0.005) - 0.01, 0.49), abs=1e-6)
+
+
+def test_muon_turns_the_gradient_of_filters_into_a_rotation():
+    """Two filters of 2x2: whatever the singular values of the gradient, those of the step agree."""
+    layer = torch.nn.Conv2d(1, 2, 2, bias=False)
+    before = layer.weight.detach().flatten(1).clone()
+    optimiser = make_optimiser(layer, table(optimiser="muon", learning_rate=0.1, weight_decay=0.5))
+    gradient = torch.diag(torch.tensor([3.0, -0.2]))
+    layer.weight.grad = torch.cat([gradient, torch.zeros(2, 2)], 1).view(2, 1, 2, 2)
+    optimiser.step()
+    step = layer.weight.detach().flatten(1) - before * (1 - 0.1 * 0.5)
+    # Sides of the matrix: 2 and 4; a step has the root mean square 0.2 of AdamW, times the rate,
+    # where the smaller side is full; diagonal, as the gradient is, and against it.
+    reach = 0.1 * 0.2 * 4**0.5
+    assert step[0, 0].item() == pytest.approx(-reach, rel=0.35)
+    assert step[1, 1].item() == pytest.approx(reach, rel=0.35)
+    assert (step[0, 1:].abs().max(), step[1, 0].abs()) == pytest.approx((0, 0), abs=1e-6)
+    assert layer.weight.grad is None
+
+
+def test_muon_follows_the_average_of_gradients():
+    layer = torch.nn.Conv2d(1, 1, 1, bias=False)
+    torch.nn.init.zeros_(layer.weight)
+    optimiser = make_optimiser(layer, table(optimiser="muon", learning_rate=0.1, weight_decay=0.0))
+    places = []
+    for gradient in (1.0, 1.0, -0.05):
+        layer.weight.grad = torch.full_like(layer.weight, gradient)
+        optimiser.step()
+        places.append(layer.weight.item())
+    # The third gradient is against the average of the first two, but too small to turn it.
+    assert places[0] > places[1] > places[2]
+    assert places[0] == pytest.approx(-0.1 * 0.2, rel=0.35)
+
+
+@pytest.mark.parametrize("shape", [(8, 32), (32, 8), (8, 8), (1, 5)])
+def test_orthogonal_has_equal_singular_values(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    values = torch.linalg.svdvals(orthogonal(matrix))
+    assert values.min() > 0.6
+    assert values.max() < 1.3
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    # The directions stay: the product with the exact answer is nearly as large as it can be.
+    overlap = (orthogonal(matrix) * (left @ right)).sum() / min(shape)
+    assert overlap == pytest.approx(values.mean().item(), abs=0.02)
+
+
+def test_orthogonal_leaves_zeros_alone():
+    assert torch.equal(orthogonal(torch.zeros(3, 4)), torch.zeros(3, 4))
+
+
+def test_muon_takes_no_closure():
+    optimiser = make_optimiser(Line(), table(optimiser="muon"))
+    with pytest.raises(ValueError, match="no closure"):
+        optimiser.step(lambda: 0.0)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "muon"])
 def test_what_is_frozen_is_not_trained(name):
     line = Line()
     line.w.requires_grad_(False)

@@ -326,7 +326,8 @@ def test_a_wrong_value(table, key, value, message):
         (
             "optimiser",
             "adamm",
-            "[train]: optimiser must be one of sgd, adam, adamw; got 'adamm'. Did you mean 'adam'?",
+            "[train]: optimiser must be one of sgd, adam, adamw, muon; got 'adamm'. "
+            "Did you mean 'adam'?",
         ),
         (
             "schedule",

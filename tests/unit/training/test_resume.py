@@ -104,6 +104,7 @@ WAYS = {
         "schedule": "plateau",
         "plateau": 1,
     },
+    "muon": {"optimiser": "muon", "learning_rate": 0.01},
     "cosine, sam": {"schedule": "cosine", "sam": 0.05, "sam_from": 0.5},
     "plateau, slow trunk": {
         "schedule": "plateau",
