@@ -12,9 +12,9 @@ import numpy as np
 
 from mien.attributes import OnnxAttributeModel
 from mien.evaluation.curve_tables import curve_section
-from mien.evaluation.findings import Part, Report
+from mien.evaluation.findings import Part, Report, Row
 from mien.evaluation.protocols.age import ERROR
-from mien.evaluation.protocols.groups import GAP
+from mien.evaluation.protocols.groups import BY_CHANCE, GAP
 from mien.evaluation.report import (
     class_tables,
     confusion_table,
@@ -144,16 +144,26 @@ def _worst_decade(report: Report) -> list[str]:
 
 
 def _gaps(report: Report) -> list[str]:
-    """How far groups of people lie apart."""
+    """How far groups of people lie apart, and how far they would by age and chance alone."""
     faults = []
-    for row in report.part(Part.GROUPS):
-        if row.metric.startswith(GAP):
-            in_years = row.metric.endswith(", years")
-            value = row.estimate.value if in_years else 100 * row.estimate.value
-            unit = "years" if in_years else "points"
-            name = row.metric.removesuffix(", years").replace("largest", "Largest")
-            faults.append(f"{name}, on {row.protocol}: {value:.1f} {unit}.")
+    rows = report.part(Part.GROUPS)
+    chance = {row.metric.removeprefix(BY_CHANCE): row for row in rows if BY_CHANCE in row.metric}
+    for row in rows:
+        if not row.metric.startswith(GAP) or row.metric.startswith(BY_CHANCE):
+            continue
+        name = row.metric.removesuffix(", years").replace("largest", "Largest")
+        fault = f"{name}, on {row.protocol}: {_with_unit(row, row.estimate.value)}"
+        alone = chance.get(row.metric.removeprefix(f"{GAP} between groups"))
+        if alone is not None:
+            usual, high = (_with_unit(row, v) for v in (alone.estimate.value, alone.estimate.high))
+            fault += f"; age and chance alone make {usual} on average and up to {high}"
+        faults.append(f"{fault}.")
     return faults
+
+
+def _with_unit(row: Row, value: float) -> str:
+    in_years = row.metric.endswith(", years")
+    return f"{value:.1f} years" if in_years else f"{100 * value:.1f} points"
 
 
 def write_card(analyzer: Analyzer, reports: Sequence[Report]) -> str:

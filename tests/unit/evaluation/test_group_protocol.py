@@ -1,5 +1,7 @@
 """Groups of people and the gaps between them; worked out by hand."""
 
+from math import comb
+
 import pytest
 
 from mien.evaluation.findings import Part
@@ -39,6 +41,45 @@ def test_gaps_between_groups_of_enough_faces(group, side_by_side, value):
         found, "largest gap between groups, age MAE, years", "set test, groups of at least 30"
     )
     assert gap == pytest.approx(0.45)
+
+
+CHANCE = "largest gap that age and chance alone make, gender accuracy"
+
+
+def test_groups_that_are_alike_show_the_gap_of_chance(group, side_by_side):
+    pairs = group("A", 45, 50) + group("B", 45, 50)
+    rows = {row.metric: row for row in group_findings(side_by_side(pairs)).rows}
+    found = rows[CHANCE].estimate
+    # Of 10 that are wrong, k are in A: hypergeometric, so the gap has a mean of E|2k - 10| / 50.
+    share = [comb(10, k) * comb(90, 50 - k) / comb(100, 50) for k in range(11)]
+    mean = sum(p * abs(2 * k - 10) / 50 for k, p in enumerate(share))
+    assert found.value == pytest.approx(mean, abs=0.004)
+    assert (found.low, found.high) == (0.0, pytest.approx(0.12))
+    assert found.n == 100
+    assert rows[CHANCE].protocol == (
+        "set test, groups of at least 30; people of the same age shuffled between them"
+    )
+
+
+def test_what_age_makes_is_not_laid_to_the_group(group, side_by_side):
+    # Children are always wrong, others always right, and B has more children: nothing but age.
+    pairs = [
+        *group("A", 0, 10, age_years=5.0),
+        *group("A", 40, 40),
+        *group("B", 0, 30, age_years=5.0),
+        *group("B", 20, 20),
+    ]
+    rows = {row.metric: row for row in group_findings(side_by_side(pairs)).rows}
+    gap = rows["largest gap between groups, gender accuracy"].estimate
+    assert gap.value == pytest.approx(0.4)
+    alone = rows[CHANCE].estimate
+    assert (alone.value, alone.low, alone.high) == pytest.approx((0.4, 0.4, 0.4))
+
+
+def test_small_groups_are_not_shuffled(group, side_by_side):
+    pairs = group("A", 30, 30) + group("B", 30, 30) + group("C", 0, MIN_GROUP - 1)
+    rows = {row.metric: row for row in group_findings(side_by_side(pairs)).rows}
+    assert (rows[CHANCE].estimate.high, rows[CHANCE].estimate.n) == (0.0, 60)
 
 
 def test_one_group_has_no_gap(group, answer, record, side_by_side):
