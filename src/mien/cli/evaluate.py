@@ -42,7 +42,10 @@ WithoutCopies: TypeAlias = Annotated[
 AgeGroups: TypeAlias = Annotated[str, typer.Option(help="Age groups whose accuracy is measured.")]
 Degrade: TypeAlias = Annotated[
     str | None,
-    typer.Option(help="Measure again on worse pictures: size, blur, jpeg, joined by commas."),
+    typer.Option(
+        help="Measure again on worse pictures: size, blur, jpeg, dark, mask, glasses, joined by "
+        "commas."
+    ),
 ]
 DegradeFaces: TypeAlias = Annotated[
     int, typer.Option(min=1, help="Faces of a data set that --degrade takes at most.")

@@ -1,4 +1,4 @@
-"""Figure of metrics over face size, blur and JPEG quality as PNG: worse pictures to the right."""
+"""Figure of metrics over steps of worse pictures as PNG: the worst to the right."""
 
 from __future__ import annotations
 

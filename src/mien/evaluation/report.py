@@ -35,8 +35,8 @@ HEADLINES = (
 YEARS = ("age MAE, years", "age bias, years", "age interval width, years")
 """How the names of metrics in years end, gaps between groups included."""
 
-ROBUSTNESS = "Accuracy against face size, blur and JPEG quality"
-"""How the lines on worse pictures are headed; the pictures tell which of these were measured."""
+ROBUSTNESS = "Accuracy on worse pictures"
+"""How the lines on pictures made worse are headed."""
 
 WHOLE_SPLIT = (Part.EXPRESSION, Part.AGE, Part.GENDER)
 

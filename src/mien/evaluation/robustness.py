@@ -1,4 +1,4 @@
-"""Accuracy against face size, blur and JPEG quality.
+"""Accuracy on pictures that are made worse in steps.
 
 The face is located in the picture as it is; then the picture is made worse step by step, and every
 step goes through the pipeline that serves, from alignment on. So the curves say what the attribute

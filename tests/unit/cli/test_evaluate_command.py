@@ -189,7 +189,7 @@ def test_every_face_counts_however_small(evaluate, faces):
             ("--degrade", "size,jpg"),
             "no way to degrade pictures is called 'jpg'. Did you mean 'jpeg'?",
         ),
-        (("--degrade", ""), "Known: blur, jpeg, size."),
+        (("--degrade", ""), "Known: blur, dark, glasses, jpeg, mask, size."),
     ],
     ids=str,
 )

@@ -174,7 +174,7 @@ def test_the_short_table_by_hand(report):
         curve(GENDER, {None: 0.9, 95: 0.9, 5: 0.625}, kind="jpeg"),
     )
     text = curve_section([replace(report, findings=Findings(curves=curves))])
-    assert text.startswith("### Accuracy against face size, blur and JPEG quality\n")
+    assert text.startswith("### Accuracy on worse pictures\n")
     assert text.splitlines()[5:] == [
         "| width of the face box, px | n | faces as wide as found | 32 | 24 | 16 | protocol |",
         "| --- | --- | --- | --- | --- | --- | --- |",

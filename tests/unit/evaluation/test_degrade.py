@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.align import AlignSpec, align_faces
+from mien.align import AlignSpec, align_faces, landmark_points
 from mien.errors import InputError, UnknownModelError
-from mien.evaluation.degrade import blur, compress, kinds, parse_kinds, shrink
+from mien.evaluation.degrade import kinds, parse_kinds
+from mien.evaluation.worse import blur, compress, dark_glasses, darken, mask, shrink
 from mien.interfaces import Detection
 from mien.results import Box, Landmarks, Point
 
@@ -163,11 +164,89 @@ def test_an_image_that_jpeg_cannot_hold():
         compress(np.zeros((1, 70_000, 3), np.uint8), FACE, 50)
 
 
-@pytest.mark.parametrize("apply", [blur, compress], ids=["blur", "jpeg"])
+# --- darkness ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stops", [0, 1, 3])
+def test_a_stop_halves_the_light(stops):
+    """sRGB by hand: 188 stands for half of the light of white."""
+    flat = np.full((200, 200, 3), 188, np.uint8)
+    image, face = darken(flat, FACE, stops)
+    light = ((image / 255 + 0.055) / 1.055) ** 2.4
+    assert light.mean() == pytest.approx(0.5 / 2**stops, rel=0.01)
+    # 2,000 electrons a pixel at first; their number varies by its root, and reading adds 3.
+    electrons = 2000 / 2**stops
+    assert light.std() / light.mean() == pytest.approx(np.sqrt(electrons + 9) / electrons, rel=0.05)
+    assert face == FACE
+
+
+def test_the_grain_is_the_same_in_every_run_and_another_in_every_pixel():
+    flat = np.full((50, 50, 3), 60, np.uint8)
+    image, _ = darken(flat, FACE, 4)
+    assert (image == darken(flat, FACE, 4)[0]).all()
+    rows = image.reshape(50, -1).astype(float)
+    assert np.abs(np.corrcoef(rows)[np.triu_indices(50, 1)]).mean() < 0.1
+
+
+def test_black_and_white_stay_in_range():
+    steps = np.repeat(np.array([[0, 255]], np.uint8), 100, 0)[..., None].repeat(3, 2)
+    image, _ = darken(steps, FACE, 0)
+    assert image[:, 0].max() <= 10  # what reading adds to no light at all
+    assert image[:, 1].min() >= 245
+
+
+# --- hidden parts -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", kinds["mask"].levels)
+def test_a_mask_hides_the_face_from_below(share):
+    image, face = mask(noise(), FACE, share)
+    assert face == FACE
+    top = round(190 - share * 170)
+    hidden = image[top:, 30:162]  # the box ends at 190, and a chin lies up to 17 px below it
+    assert (hidden == hidden[0, 0]).all()
+    assert hidden[0, 0].min() > 180
+    assert (image[:top] == noise()[:top]).all()
+    assert (image[:, :30] == noise()[:, :30]).all()
+    assert (image[:, 162:] == noise()[:, 162:]).all()
+
+
+def test_a_mask_hides_first_the_mouth_and_then_the_nose():
+    """Where YuNet's boxes have them on average."""
+    face = Detection(box=FACE.box, score=1.0)
+    points = landmark_points(face).round().astype(int)
+    colours = []
+    for share in (0.2, 0.4, 0.5):
+        image, _ = mask(noise(), face, share)
+        colours.append([image[y, x].tolist() == [198, 214, 222] for x, y in points])
+    no, yes = [False], [True]  # eyes, nose, mouth
+    assert colours == [5 * no, 3 * no + 2 * yes, 2 * no + 3 * yes]
+
+
+@pytest.mark.parametrize("face", [FACE, Detection(box=FACE.box, score=1.0)], ids=["marks", "box"])
+def test_dark_glasses_hide_the_eyes_and_nothing_else(face):
+    image, found = dark_glasses(noise(), face, 0.2)
+    assert found == face
+    eyes = 70 if face.landmarks else 20 + 0.37 * 170
+    band = slice(round(eyes - 17), round(eyes + 17))
+    assert image[band, 30:162].max() <= 24
+    outside = np.ones(image.shape[:2], bool)
+    outside[band, 30:162] = False
+    assert (image[outside] == noise()[outside]).all()
+
+
+def test_what_hides_a_face_ends_with_the_picture():
+    face = Detection(box=Box(-20.0, -30.0, 300.0, 250.0), score=1.0)
+    image, _ = mask(noise(), face, 0.5)
+    assert (image[110:] == image[110, 0]).all()
+    assert (image[:110] == noise()[:110]).all()
+
+
+@pytest.mark.parametrize("apply", [blur, compress, darken, mask, dark_glasses])
 def test_the_given_picture_is_not_changed(apply):
     image = noise()
     image.setflags(write=False)
-    apply(image, FACE, 1)
+    assert (apply(image, FACE, 1)[0] != image).any()
     assert (image == noise()).all()
 
 
@@ -176,12 +255,12 @@ def test_the_given_picture_is_not_changed(apply):
 
 def test_names():
     assert [kind.name for kind in parse_kinds("jpeg, size,jpeg")] == ["jpeg", "size"]
-    assert list(kinds) == ["blur", "jpeg", "size"]
+    assert list(kinds) == ["blur", "dark", "glasses", "jpeg", "mask", "size"]
     with pytest.raises(UnknownModelError) as caught:
         parse_kinds("size,blurr")
     assert str(caught.value) == (
         "no way to degrade pictures is called 'blurr'. Did you mean 'blur'? "
-        "Known: blur, jpeg, size."
+        "Known: blur, dark, glasses, jpeg, mask, size."
     )
 
 

@@ -71,7 +71,7 @@ def test_every_line_has_value_n_and_protocol(report, text):
 
 def test_steps_of_worse_pictures_share_a_line(degraded):
     reader = read(text := page([degraded]))
-    assert "<h3>Accuracy against face size, blur and JPEG quality</h3>" in text
+    assert "<h3>Accuracy on worse pictures</h3>" in text
     assert [
         "utkface test, 16 px",
         "80",

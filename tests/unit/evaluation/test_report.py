@@ -143,7 +143,7 @@ def test_crossed_groups_can_be_left_out(report):
 
 def test_worse_pictures_have_one_line_a_step(degraded):
     text = markdown([degraded])
-    assert "Accuracy against face size, blur and JPEG quality, with 95 % intervals:\n\n" in text
+    assert "Accuracy on worse pictures, with 95 % intervals:\n\n" in text
     assert (
         "| protocol | n | age MAE, years | gender accuracy | expression confidence |\n"
         "| --- | --- | --- | --- | --- |\n"
