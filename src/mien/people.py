@@ -37,7 +37,7 @@ class Person:
         last_s: Time of the last one.
         screen_time_s: How long the person is seen, see `FrameClock`.
         frames: In how many frames.
-        age_years: Expected apparent age, from the last smoothed answer: what all frames of the
+        age_years: Apparent age, from the last smoothed answer: what all frames of the
             person say together. From the last answer of a single frame when nothing was smoothed.
         age_low: Lower end of its 80 % interval.
         age_high: Upper end of its 80 % interval.

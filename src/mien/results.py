@@ -99,7 +99,7 @@ class Age:
     """Apparent age of one face.
 
     Attributes:
-        years: Expected value of the distribution.
+        years: Median of the distribution.
         low: Lower end of the 80 % interval, in years.
         high: Upper end of the 80 % interval, in years.
         group: Most probable age group among the configured ones, e.g. ``"26-59"``.
@@ -210,7 +210,7 @@ class Face:
 
     @property
     def age_years(self) -> float | None:
-        """Expected apparent age, or ``None``."""
+        """Apparent age, or ``None``."""
         return None if self.age is None else self.age.years
 
     def to_dict(self) -> dict[str, Any]:

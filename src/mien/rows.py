@@ -12,7 +12,7 @@ Columns, in order; all but the first five may be empty (``None``):
 ``left`` ... ``bottom``        number   face box in pixels; right and bottom are exclusive
 ``score``                      number   detector confidence
 ``right_eye_x`` ...            number   five landmarks, ``_x`` and ``_y`` each, in pixels
-``age_years``                  number   expected apparent age
+``age_years``                  number   apparent age: the median of the distribution
 ``age_low``, ``age_high``      number   ends of its 80 % interval
 ``age_group``                  text     most probable age group
 ``age_group_<label>``          number   probability of every age group

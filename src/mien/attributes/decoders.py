@@ -74,7 +74,7 @@ def decode_emotions(
 def decode_age(
     probabilities: npt.NDArray[np.float64], head: HeadSpec, config: AnalyzeConfig
 ) -> list[Age]:
-    """Expected age, interval and group.
+    """Median age, interval and group.
 
     Raises:
         ModelError: The head has other classes than every age from 0 to 100.

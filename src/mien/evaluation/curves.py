@@ -48,7 +48,7 @@ class Losses:
 EXPRESSION, AGE, IN_BIN, GENDER = (
     "expression accuracy",
     "age MAE, years",
-    "expected age in labelled bin",
+    "age in labelled bin",
     "gender accuracy",
 )
 

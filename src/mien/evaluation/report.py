@@ -26,7 +26,7 @@ HEADLINES = (
     "age within 5 years",
     "80 % age interval covers",
     "age group accuracy",
-    "expected age in labelled bin",
+    "age in labelled bin",
     "gender accuracy",
     "gender calibration error, 15 bins",
 )

@@ -37,8 +37,8 @@ class Pool:
 
     A linear opinion pool (Stone, "The Opinion Pool", Ann. Math. Statist. 32(4), 1961; compared
     with the logarithmic one by Genest and Zidek, "Combining Probability Distributions", Statist.
-    Sci. 1(1), 1986). Its expected age is the mean of the frames' expected ages, exactly, and no
-    single frame can veto an age. Distributions are not multiplied: frames of one clip show one
+    Sci. 1(1), 1986). Its mean is the mean of the frames' means, exactly, and no single frame
+    can veto an age. Distributions are not multiplied: frames of one clip show one
     face in one light and err alike, so that a product would claim a certainty nobody has.
     """
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from mien.attributes.age import median_age
 from mien.config import MAX_AGE
 from mien.datasets import GENDERS
 from mien.datasets.ferplus_votes import ferplus_target
@@ -15,7 +16,6 @@ from mien.training.answers import Model
 from mien.training.augment import centre_crop, channels_last, scaled
 from mien.training.labels import emotion_target
 from mien.training.loader import Part
-from mien.training.objectives.ages import expected_age
 from mien.training.recipe import Recipe
 from mien.training.tables import HeadTable
 
@@ -84,10 +84,9 @@ def _age(part: Part, head: HeadTable, logits: torch.Tensor) -> Metrics:
     if not known.any():
         return {}
     n = int(known.sum())
-    answer = expected_age(logits).numpy()[known]
-    metrics: Metrics = {"age_mae": (n, mean_absolute_error(years[known], answer))}
+    p = torch.softmax(logits, 1).numpy()[known]
+    metrics: Metrics = {"age_mae": (n, mean_absolute_error(years[known], median_age(p)))}
     if head.groups:
-        p = torch.softmax(logits, 1).numpy()[known]
         mass = np.stack([p[:, g.low : g.high + 1].sum(1) for g in head.age_groups], 1)
         edges = [g.low for g in head.age_groups][1:]
         right = np.digitize(years[known].round(), edges)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.attributes.age import age_interval, age_quantile, decode_ages, expected_age
+from mien.attributes.age import age_interval, age_quantile, decode_ages, median_age
 from mien.config import MAX_AGE, AgeGroup, AnalyzeConfig
 
 GROUPS = AnalyzeConfig().age_groups
@@ -38,9 +38,15 @@ def distributions(draw):
 # --- by hand ----------------------------------------------------------------------------------
 
 
-def test_expected_age_by_hand():
-    rows = np.vstack([spread(a30=1.0), spread(a20=0.25, a40=0.75), spread(a0=0.5, a100=0.5)])
-    assert expected_age(rows) == pytest.approx([30, 35, 50])
+def test_median_by_hand():
+    # Of 40 years, spread from 39.5 to 40.5, a third makes up the half; all of 0 years is below 0.5.
+    rows = np.vstack([spread(a30=1.0), spread(a20=0.25, a40=0.75), spread(a0=1.0)])
+    assert median_age(rows) == pytest.approx([30, 39.5 + 1 / 3, 0])
+
+
+def test_the_few_who_look_far_older_do_not_move_it():
+    """The mean would be 5.8 for a face that most probably is of a baby."""
+    assert median_age(spread(a0=0.4, a1=0.55, a100=0.05))[0] == pytest.approx(0.5 + 0.1 / 0.55)
 
 
 @pytest.mark.parametrize(
@@ -91,17 +97,16 @@ def test_groups_by_hand():
     [age] = decode_ages(row, (0.1, 0.9), GROUPS)
     assert age.groups.labels == ("0-12", "13-25", "26-59", "60+")
     assert age.groups.probabilities == pytest.approx((0.1, 0.5, 0.15, 0.25))
-    assert age.group == "13-25"  # although the expected age is 30
+    assert age.group == "13-25"  # although the median is 25.5
 
 
-def test_an_interval_reaches_to_the_expected_age():
-    # 95 % on 10 and 5 % on 90: the mean of 14 lies outside the middle 80 %, which ends near 10.
-    [age] = decode_ages(spread(a10=0.95, a90=0.05), (0.1, 0.9), GROUPS)
-    assert age.years == pytest.approx(14)
-    assert age.high == pytest.approx(14)
-    assert age.low == pytest.approx(9.5 + 0.1 / 0.95)
-    [age] = decode_ages(spread(a10=0.05, a90=0.95), (0.1, 0.9), GROUPS)
-    assert age.low == age.years == pytest.approx(86)
+def test_an_interval_reaches_to_the_median():
+    # The levels of a file may leave it out, on either side.
+    row = spread(a10=0.5, a20=0.5)
+    [age] = decode_ages(row, (0.1, 0.4), GROUPS)
+    assert (age.low, age.years, age.high) == pytest.approx((9.7, 10.5, 10.5))
+    [age] = decode_ages(row, (0.6, 0.9), GROUPS)
+    assert (age.low, age.years, age.high) == pytest.approx((10.5, 10.5, 20.3))
 
 
 def test_every_age_is_asked_by_its_own_levels():
@@ -134,7 +139,7 @@ def test_no_faces_give_no_answers():
 
 
 @given(distributions(), st.floats(0.005, 0.49))
-def test_the_interval_contains_the_expected_age(row, level):
+def test_the_interval_contains_the_median(row, level):
     [age] = decode_ages(row, (level, 1 - level), GROUPS)
     assert 0 <= age.low <= age.years <= age.high <= MAX_AGE
 
@@ -156,7 +161,7 @@ def cumulated(row, years):
 @given(distributions(), levels_by_age())
 def test_no_age_within_its_levels_is_outside(row, by_age):
     [low], [high] = age_interval(row, (0.1, 0.9), by_age)
-    assert 0 <= low <= expected_age(row)[0] <= high <= MAX_AGE
+    assert 0 <= low <= median_age(row)[0] <= high <= MAX_AGE
     # At the edges of the years, between which levels and shares are taken for straight.
     edges = np.arange(MAX_AGE) + 0.5
     ages, lowers, uppers = np.array(by_age).T
@@ -167,9 +172,9 @@ def test_no_age_within_its_levels_is_outside(row, by_age):
     assert all(low - 1e-6 <= age <= high + 1e-6 for age in inside)
     # And nothing younger than the lower end has reached its level, nothing older is below its own.
     reached = share >= np.interp(edges, ages, lowers) + 1e-9
-    assert not reached[edges < min(low, expected_age(row)[0]) - 1e-6].any()
+    assert not reached[edges < min(low, median_age(row)[0]) - 1e-6].any()
     fallen = share <= np.interp(edges, ages, uppers) - 1e-9
-    assert not fallen[edges > max(high, expected_age(row)[0]) + 1e-6].any()
+    assert not fallen[edges > max(high, median_age(row)[0]) + 1e-6].any()
 
 
 @given(distributions(), st.floats(0.005, 0.49))

@@ -127,7 +127,7 @@ def test_bins_by_hand(answer, record, side_by_side, value):
         (record(age_years=30.0), answer(years=30.0)),
     ]
     found = bin_findings(side_by_side(pairs))
-    assert value(found, "expected age in labelled bin", "set test") == (0.5, 4)
+    assert value(found, "age in labelled bin", "set test") == (0.5, 4)
     assert bin_hits(side_by_side(pairs)).values.tolist() == [1, 0, 1, 0]
     assert bin_findings(side_by_side(pairs[-1:])).rows == ()
 

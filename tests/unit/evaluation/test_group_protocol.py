@@ -153,4 +153,4 @@ def test_bins_by_group(answer, record, side_by_side, value):
         (record(age_range=(20, 29), group="A"), answer(years=45.0)),
     ]
     found = group_findings(side_by_side(pairs))
-    assert value(found, "expected age in labelled bin", "set test, group A") == (0.5, 2)
+    assert value(found, "age in labelled bin", "set test, group A") == (0.5, 2)

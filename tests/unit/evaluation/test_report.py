@@ -42,7 +42,7 @@ from mien.evaluation.report import (
         ("80 % age interval covers", 0.8, 0.78, 0.82, "80.0 % (78.0 to 82.0)"),
         ("80 % age interval width, years", 15.25, 14, 16.5, "15.25 (14.00 to 16.50)"),
         ("expression confidence", 0.8, 0.75, 0.85, "80.0 % (75.0 to 85.0)"),
-        ("expected age in labelled bin", 0.5, 0.4, 0.6, "50.0 % (40.0 to 60.0)"),
+        ("age in labelled bin", 0.5, 0.4, 0.6, "50.0 % (40.0 to 60.0)"),
         ("gender accuracy, labelled male", 1.0, 1.0, 1.0, "100.0 % (100.0 to 100.0)"),
         ("largest gap between groups, gender accuracy", 0.042, None, None, "4.2 points"),
         ("largest gap between groups, age MAE, years", 2.31, None, None, "2.31"),

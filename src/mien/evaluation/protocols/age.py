@@ -19,7 +19,7 @@ COVERED = "80 % age interval covers"
 WIDTH = "80 % age interval width, years"
 BIAS = "age bias, years"
 GROUP = "age group accuracy"
-IN_BIN = "expected age in labelled bin"
+IN_BIN = "age in labelled bin"
 
 
 def labelled_age(record: Record) -> float | None:
@@ -149,7 +149,7 @@ def _per_face(answers: Answers, metric: str, values: list[tuple[int, float]]) ->
 
 
 def bin_hits(answers: Answers) -> PerFace:
-    """Whether the expected age, rounded, lies in the labelled bin, face by face."""
+    """Whether the age, rounded, lies in the labelled bin, face by face."""
     pairs = [
         (k, record.age_range[0] <= round(face.age.years) <= record.age_range[1])
         for k, (record, face) in enumerate(zip(answers.records, answers.faces, strict=True))
@@ -165,7 +165,7 @@ def bin_hits(answers: Answers) -> PerFace:
 
 
 def bin_findings(answers: Answers) -> Findings:
-    """Share of faces whose expected age, rounded, falls into the labelled bin."""
+    """Share of faces whose age, rounded, falls into the labelled bin."""
     hits = bin_hits(answers)
     measures = {hits.metric: bootstrap.mean(hits.values)}
     return Findings(rows=tuple(lines(Part.AGE, hits.where, measures)))
