@@ -20,7 +20,7 @@ def test_what_the_labels_allow(answer, record, votes, side_by_side):
         ({"votes": votes(fear=10)}, {"expression"}),
         ({"expression": "fear"}, set()),  # one class alone is no choice
         ({"age_years": 31.0}, {"age", "80"}),
-        ({"age_range": (20, 39)}, {"expected"}),
+        ({"age_range": (20, 39)}, {"age"}),
         ({"gender": "male"}, {"gender"}),
         ({"gender": "male", "group": "A"}, {"gender"}),
     ):
