@@ -117,7 +117,7 @@ def gap_by_chance(found: PerFace, groups: Names, ages: Names, compared: Sequence
     and where a group has more children than others, what is hard about children looks as if it
     were hard about the group. So every person's number is handed to somebody of the same age in any
     group, many times over: a permutation test in strata (Good, "Permutation, Parametric and
-    Bootstrap Tests of Hypotheses", 2005, section 7.4).
+    Bootstrap Tests of Hypotheses", 2005).
 
     Args:
         found: One number a face.
