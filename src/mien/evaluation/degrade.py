@@ -59,7 +59,7 @@ class Kind:
 kinds: Registry[Kind] = Registry("way to degrade pictures")
 """What `--degrade` knows, by name."""
 
-kinds.register("size")(
+KINDS = (
     Kind(
         name="size",
         heading="face size",
@@ -71,9 +71,7 @@ kinds.register("size")(
         undone="faces as wide as found",
         short="{:g}",
         fits=lambda face, level: face.box.width >= level,
-    )
-)
-kinds.register("blur")(
+    ),
     Kind(
         name="blur",
         heading="blur",
@@ -84,9 +82,7 @@ kinds.register("blur")(
         says="blur of {:g} box widths",
         undone="not blurred",
         short="{:g}",
-    )
-)
-kinds.register("jpeg")(
+    ),
     Kind(
         name="jpeg",
         heading="JPEG quality",
@@ -97,11 +93,7 @@ kinds.register("jpeg")(
         says="JPEG quality {:g}",
         undone="not compressed",
         short="{:g}",
-    )
-)
-
-
-kinds.register("dark")(
+    ),
     Kind(
         name="dark",
         heading="darkness",
@@ -112,9 +104,7 @@ kinds.register("dark")(
         says="{:g} stops darker",
         undone="not darkened",
         short="{:g}",
-    )
-)
-kinds.register("mask")(
+    ),
     Kind(
         name="mask",
         heading="mask",
@@ -125,9 +115,7 @@ kinds.register("mask")(
         says="{:g} box heights hidden from below",
         undone="nothing hidden from below",
         short="{:g}",
-    )
-)
-kinds.register("glasses")(
+    ),
     Kind(
         name="glasses",
         heading="dark glasses",
@@ -138,8 +126,12 @@ kinds.register("glasses")(
         says="{:g} box heights hidden at the eyes",
         undone="nothing hidden at the eyes",
         short="{:g}",
-    )
+    ),
 )
+"""From a camera that is too far away to what hides a face."""
+
+for _kind in KINDS:
+    kinds.register(_kind.name)(_kind)
 
 
 def parse_kinds(text: str) -> tuple[Kind, ...]:

@@ -33,7 +33,7 @@ from mien.results import Face
 
 BLUR = "blur"
 POOLED = (SIZE, BLUR)
-"""Ways to make pictures worse that lie in one bin; the blocks of JPEG only look sharp."""
+"""Ways to make pictures worse that lie in one bin; blocks of JPEG and grain only look sharp."""
 
 EDGES = (0, 1, 1.4, 2, 2.8, 4, 5.7, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181, 256, 362, 512, inf)
 """Half octaves: how sharp a face looks depends on the size of the chip, so the range is wide."""

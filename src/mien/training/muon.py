@@ -73,13 +73,12 @@ def orthogonal(matrix: Tensor) -> Tensor:
     Returns:
         The same shape, computed in bfloat16.
     """
-    x = matrix.bfloat16()
-    wide = x if len(x) <= x.shape[1] else x.T
+    tall = matrix.shape[0] > matrix.shape[1]
+    wide = (matrix.T if tall else matrix).bfloat16()
     wide = wide / wide.norm().clamp(min=1e-7)  # the iteration needs singular values up to one
     a, b, c = QUINTIC
     for _ in range(ITERATIONS):
         square = wide @ wide.T
         polynomial = torch.addmm(square, square, square, beta=b, alpha=c)
         wide = torch.addmm(wide, polynomial, wide, beta=a)
-    result = wide if len(x) <= x.shape[1] else wide.T
-    return result.to(matrix.dtype)
+    return (wide.T if tall else wide).to(matrix.dtype)

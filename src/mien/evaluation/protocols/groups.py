@@ -83,27 +83,21 @@ def _age(record: Record) -> str | None:
 
 
 def _by_race(found: PerFace, races: Names, ages: Names) -> list[Row]:
-    groups = _split(found, races)
-    rows = [
-        row
-        for name, values in groups.items()
-        for row in lines(
-            Part.GROUPS,
-            f"{found.where}, group {name}{found.after}",
-            {found.metric: bootstrap.mean(values)},
-        )
-    ]
-    compared = {row.protocol: row.estimate for row in rows if row.estimate.n >= MIN_GROUP}
+    rows, compared = [], {}
+    for name, values in _split(found, races).items():
+        measures = {found.metric: bootstrap.mean(values)}
+        [row] = lines(Part.GROUPS, f"{found.where}, group {name}{found.after}", measures)
+        rows.append(row)
+        if row.estimate.n >= MIN_GROUP:
+            compared[name] = row.estimate
     if len(compared) > 1:
         protocol = f"{found.where}, groups of at least {MIN_GROUP}"
         rows.append(_gap(f"{GAP} between groups, {found.metric}", protocol, compared))
-        compared_names = [name for name, values in groups.items() if len(values) >= MIN_GROUP]
-        expected = gap_by_chance(found, races, ages, compared_names)
         rows.append(
             Row(
                 metric=f"{BY_CHANCE}, {found.metric}",
                 protocol=f"{protocol}; people of the same age shuffled between them",
-                estimate=expected,
+                estimate=gap_by_chance(found, races, ages, list(compared)),
                 part=Part.GROUPS,
             )
         )
