@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -180,15 +180,24 @@ class Trainer:
         run, table = self.run, self.recipe.train
         run.schedule.before_step(run.step)
         run.model.train()
-        terms = self._gradient(images, labels)
+        taught = self._taught(images)
+        terms = self._gradient(images, labels, taught)
         if table.sam and run.step >= table.sam_from * table.steps:
-            sharpness_aware(run.model, table.sam, lambda: self._gradient(images, labels))
+            sharpness_aware(run.model, table.sam, lambda: self._gradient(images, labels, taught))
         nn.utils.clip_grad_norm_(run.model.parameters(), table.clip_norm)
         run.optimiser.step()
         update_average(run.average, run.model, table.ema, run.step)
         return terms
 
-    def _gradient(self, images: Tensor, labels: Labels) -> dict[str, Tensor]:
+    def _taught(self, images: Tensor) -> dict[str, Tensor]:
+        """What the teachers answer to one batch, by head; nothing where there are none."""
+        fast = self.recipe.train.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
+            return {} if self.teachers is None else self.teachers(images)
+
+    def _gradient(
+        self, images: Tensor, labels: Labels, taught: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
         """Terms of the loss of one batch; leaves the gradient of their sum in the model."""
         table = self.recipe.train
         # Dropout draws from the global generator: seeding it by step makes a resumed run the same.
@@ -196,7 +205,6 @@ class Trainer:
         fast = table.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
             columns = self.network(images)
-            taught = {} if self.teachers is None else self.teachers(images)
         logits = self.run.model.logits(columns)
         tasks = {
             head: Task(

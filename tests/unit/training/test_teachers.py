@@ -168,9 +168,11 @@ def batch_of(trainer, step):
     return make_batch(mixer, trainer.recipe, step, CPU)
 
 
-def test_the_teacher_sees_the_students_batch(recipe_table, tiny_run, tmp_path, monkeypatch):
-    """Augmented and mixed, bit for bit."""
+@pytest.mark.parametrize("sam", [0.0, 0.05])
+def test_the_teacher_sees_the_students_batch(recipe_table, tiny_run, tmp_path, monkeypatch, sam):
+    """Augmented and mixed, bit for bit; and once, though SAM takes two gradients of it."""
     recipe_table["augment"] = {}
+    recipe_table["train"] |= {"sam": sam, "sam_from": 0.0}
     recipe = pupil(recipe_table, tiny_run, gender={"objective": "distillation"}, emotion={})
     trainer = Trainer(recipe, tmp_path, CPU, resume=False)
     seen, look = [], trainer.teachers.forward
