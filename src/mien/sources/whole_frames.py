@@ -5,8 +5,9 @@ to the next key frame are built upon the patch. Nobody wants an age read from su
 place counts as damaged when the decoder refuses a packet, marks a frame as corrupt, or the
 container says that bytes are missing; decoding then goes on with the next key frame.
 
-H.264, MPEG-4, AV1 and VP8 tell of nearly all damage that can be seen, HEVC of most, VP9 of little:
-its pictures carry nothing that could be checked.
+H.264 and MPEG-4 tell of nearly all damage that can be seen, AV1 of most, HEVC of about two thirds,
+VP9 of less, VP8 of none: its pictures carry nothing that could be checked. (Noise over the data of
+one frame, at 60 places of a clip: wrong pictures came out in 1, 1, 7, 17, 28 and 34 of them.)
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ class WholeFrames:
         for frame in frames:
             if not frame.is_corrupt:
                 yield from self._accept(frame)
-            elif self._settling:  # may be built up piece by piece, without a key frame
+            elif self._settling and not _is_key(frame):  # may be built up piece by piece
                 self._skipped = True
             else:
                 is_whole = False
@@ -219,3 +220,10 @@ class WholeFrames:
         if self._got is None:
             return True
         return (self._sent - self._got) * self._stream.time_base * rate > 1.5
+
+
+def _is_key(frame: av.VideoFrame) -> bool:
+    """Whether the picture stands on its own, so that nothing but damage can have spoilt it."""
+    from av.video.frame import PictureType
+
+    return bool(frame.key_frame) and frame.pict_type == PictureType.I

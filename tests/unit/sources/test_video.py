@@ -356,14 +356,17 @@ def test_names_that_are_not_utf_8(clip, tmp_path):
 # --- damage -------------------------------------------------------------------------------------
 
 
-def smash(source, target, first, last=None):
-    """Write noise over the data of the frames `first` to `last`, counted as they are stored."""
+def smash(source, target, first, last=None, *, share=0.25):
+    """Write noise over the data of the frames `first` to `last`, counted as they are stored.
+
+    The first `share` of each is left as it is.
+    """
     with av.open(str(source)) as container:
         places = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
     data = bytearray(Path(source).read_bytes())
     noise = random.Random(3)
     for at, size in places[first : (first if last is None else last) + 1]:
-        for place in range(at + size // 4, at + size):
+        for place in range(at + int(share * size), at + size):
             data[place] = noise.randrange(256)
     Path(target).write_bytes(data)
 
@@ -424,9 +427,11 @@ def test_damage_before_the_start_does_not_matter(healthy, tmp_path):
     assert len(errors) == 1
 
 
-def test_damage_at_the_beginning_and_at_the_end(healthy, tmp_path):
+@pytest.mark.parametrize("share", [0.25, 0.3, 0.5, 0.9])
+def test_damage_at_the_beginning_and_at_the_end(healthy, tmp_path, share):
+    """The head of the first picture is hit, or the picture alone, which FFmpeg then patches."""
     path = tmp_path / healthy.name
-    smash(healthy, path, 0)
+    smash(healthy, path, 0, share=share)
     assert read(path) == (
         [],
         ["damaged at its beginning; --skip-broken (skip_broken) goes on behind such places"],
