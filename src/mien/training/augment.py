@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from mien.images import LUMA, InputSpec
+from mien.interfaces import Image
 from mien.training.tables import AugmentTable
 
 
@@ -65,7 +68,8 @@ def augment(
     if table.noise > 0:
         sigma = _uniform(len(x), 0.0, table.noise, generator).view(-1, 1, 1, 1)
         x = x + sigma * torch.randn(x.shape, generator=generator, device=x.device)
-    x = _erase(x.clamp(0.0, 1.0), table, generator)
+    x = _compress(x.clamp(0.0, 1.0), table, generator)
+    x = _erase(x, table, generator)
     mean = torch.tensor(spec.mean, device=x.device).view(1, -1, 1, 1)
     std = torch.tensor(spec.std, device=x.device).view(1, -1, 1, 1)
     return (x - mean) / std
@@ -106,6 +110,37 @@ def _lower_resolution(x: Tensor, table: AugmentTable, generator: torch.Generator
     result = x.clone()
     result[chosen] = F.interpolate(small, size=x.shape[-2:], mode="bilinear")
     return result
+
+
+def _compress(x: Tensor, table: AugmentTable, generator: torch.Generator) -> Tensor:
+    """Store a random part of the batch as JPEG, each face at its own size and quality.
+
+    Cameras and messengers compress the picture as it is, and the chip is made of that: in a small
+    face the blocks of 8 x 8 pixels are large.
+    """
+    if not table.jpeg:
+        return x  # and no number is drawn: recipes without it see the batches they always saw
+    n, size = len(x), x.shape[-1]
+    chosen = torch.nonzero(_uniform(n, 0.0, 1.0, generator) < table.jpeg)[:, 0]
+    sides = _uniform(n, min(40, size), size, generator).round().int().tolist()
+    qualities = _uniform(n, 10.0, 90.0, generator).round().int().tolist()
+    result = x.clone()
+    for k in chosen.tolist():
+        image = (x[k] * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+        stored = _stored(image, sides[k], qualities[k])
+        result[k] = torch.from_numpy(stored).to(x.device).permute(2, 0, 1) / 255
+    return result
+
+
+def _stored(image: Image, side: int, quality: int) -> Image:
+    """What is left of ``(size, size, 1 or 3)`` when it is shrunk to `side`, stored and enlarged."""
+    size = image.shape[0]
+    small = cv2.resize(image[..., ::-1], (side, side), interpolation=cv2.INTER_AREA)
+    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    read = np.asarray(cv2.imdecode(data, cv2.IMREAD_UNCHANGED))
+    large = cv2.resize(read, (size, size), interpolation=cv2.INTER_LINEAR)
+    # A copy: torch takes no strides below zero, which a single reversed channel would keep.
+    return np.asarray(large.reshape(image.shape)[..., ::-1], np.uint8).copy()
 
 
 def _light(x: Tensor, table: AugmentTable, generator: torch.Generator) -> Tensor:

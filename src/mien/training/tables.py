@@ -318,6 +318,9 @@ class AugmentTable:
     low_resolution: float = 0.4
     """Probability of being shrunk to 20 to 64 px and enlarged again."""
 
+    jpeg: float = 0.0
+    """Probability of being stored as JPEG of quality 10 to 90, at 40 px or more."""
+
     noise: float = 0.02
     """Highest standard deviation of added noise, full range is 1."""
 
@@ -332,5 +335,5 @@ class AugmentTable:
 
     def __post_init__(self) -> None:
         check_range(self, ("rotate_deg", "scale", "shift", "noise"), 0)
-        for name in ("brightness", "contrast", "low_resolution", "tint", "grey", "erase"):
+        for name in ("brightness", "contrast", "low_resolution", "jpeg", "tint", "grey", "erase"):
             check_share(name, getattr(self, name))

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from mien.images import InputSpec, normalise, to_grey
-from mien.training.augment import augment, centre_crop, scaled
+from mien.training.augment import _compress, _stored, augment, centre_crop, scaled
 from mien.training.tables import AugmentTable
 
 SPEC = InputSpec(size=32, colour="grey", mean=(0.5,), std=(0.25,))
@@ -168,6 +168,46 @@ def test_low_resolution_smooths_a_part_of_the_batch():
     x = augment(chips, size, replace(NOTHING, low_resolution=0.5), seeded())
     smooth = x.std((1, 2, 3)) < 0.8 * scaled(centre_crop(chips, 112), size).std((1, 2, 3))
     assert 16 < smooth.sum() < 48
+
+
+def faces(channels, n=32):
+    """Smooth pictures of 128 px; colours far from grey."""
+    coarse = torch.rand((n, channels, 6, 6), generator=seeded(5)) * 255
+    smooth = torch.nn.functional.interpolate(coarse, (128, 128), mode="bicubic").clamp(0, 255)
+    return smooth.round().to(torch.uint8)
+
+
+@pytest.mark.parametrize("spec", [SPEC, RGB], ids=["grey", "colour"])
+def test_jpeg_spoils_a_part_of_the_batch_a_little(spec):
+    size = replace(spec, size=112)
+    chips = faces(len(spec.mean))
+    before = augment(chips, size, NOTHING, seeded())
+    after = augment(chips, size, replace(NOTHING, jpeg=0.5), seeded())
+    error = (after - before).abs().mean((1, 2, 3)) * 0.25 * 255  # about the scale of both
+    changed = error > 0
+    assert 8 < changed.sum() < 24
+    assert (error[changed] > 0.3).all()
+    assert error.max() < 12  # the same picture, in the same colours, in the same place
+    mean = (after - before).mean((2, 3)).abs() * 0.25 * 255
+    assert mean.max() < 6
+
+
+def test_jpeg_loses_more_at_a_lower_quality_and_a_smaller_size():
+    image = faces(1)[0].permute(1, 2, 0).numpy()[:112, :112]
+
+    def error(side, quality):
+        return np.abs(_stored(image, side, quality).astype(float) - image).mean()
+
+    assert error(112, 90) < error(112, 30) < error(112, 10)
+    assert error(112, 30) < error(40, 30)
+
+
+def test_without_jpeg_the_batches_are_those_of_older_recipes(chips):
+    """Neither is a face changed nor a number drawn, which all that follows would notice."""
+    generator = seeded()
+    x = chips.float() / 255
+    assert _compress(x, NOTHING, generator) is x
+    assert torch.equal(generator.get_state(), seeded().get_state())
 
 
 def test_noise_has_mean_zero_and_a_limit():
