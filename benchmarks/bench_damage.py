@@ -5,10 +5,10 @@ r"""How many spoilt pictures does a damaged clip hand on, by codec?
 One clip of a face that moves (640x360, 90 frames, a key frame every 30) is encoded once a codec. At
 each place the data of one frame from a quarter on becomes noise, and the clip is read through
 `VideoSource` with `skip_broken`, as `mien analyze --skip-broken` does. A picture is wrong when
-it differs from that of the healthy clip at the same time: `wrong_exact` counts the places with a picture that
-differs at all, `wrong_seen` those with one whose difference can be seen (`SEEN`), and `worst`
-is the largest such difference of all. `silent` counts the places where `VideoSource` gave no word of
-damage, wrong pictures or not; `frames_lost` is the mean number of frames that were left out.
+it differs from that of the healthy clip at the same time. `wrong` counts the places with a picture
+that differs at all, `seen` those with one whose difference can be seen (`SEEN`), `worst` is
+the largest such difference of all. `silent` counts the places where `VideoSource` gave no word
+of damage; `frames_lost` is the mean number of frames that were left out.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ KEY_EVERY = 30
 HEALTHY_SHARE = 0.25
 """So much of a frame's data stays as it is: its headers."""
 
+LEAST_BYTES = 100
+"""Shorter frames only say which picture is to be shown again; nothing in them can be spoilt."""
+
 SEEN = 8.0
 """Mean difference of an 8x8 block in grey levels, of 255, from which on a patch can be seen."""
 
@@ -59,9 +62,9 @@ def encode(path: Path, pictures: list[np.ndarray], codec: str) -> None:
 
 
 def packets(path: Path) -> list[tuple[int, int]]:
-    """Where the data of each frame lies in the file, and how long it is."""
+    """Where the data of frames lies in the file, and how long it is."""
     with av.open(str(path)) as container:
-        return [(p.pos, p.size) for p in container.demux(video=0) if p.size and p.pos is not None]
+        return [(p.pos, p.size) for p in container.demux(video=0) if p.size >= LEAST_BYTES]
 
 
 def smash(healthy: bytes, start: int, size: int, noise: random.Random) -> bytes:
@@ -111,8 +114,8 @@ def measure(codec: str, pictures: list[np.ndarray], places: int, folder: Path) -
     return {
         "codec": codec,
         "places": str(places),
-        "wrong_exact": str(exact),
-        "wrong_seen": str(visible),
+        "wrong": str(exact),
+        "seen": str(visible),
         "worst": f"{worst:.0f}",
         "silent": str(silent),
         "frames_lost": f"{lost / places:.1f}",
