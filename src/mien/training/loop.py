@@ -189,10 +189,14 @@ class Trainer:
         update_average(run.average, run.model, table.ema, run.step)
         return terms
 
+    def _precision(self) -> torch.autocast:
+        """Runs networks in what the recipe asks for; losses are taken outside, in float32."""
+        fast = self.recipe.train.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=fast)
+
     def _taught(self, images: Tensor) -> dict[str, Tensor]:
         """What the teachers answer to one batch, by head; nothing where there are none."""
-        fast = self.recipe.train.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
+        with self._precision():
             return {} if self.teachers is None else self.teachers(images)
 
     def _gradient(
@@ -202,8 +206,7 @@ class Trainer:
         table = self.recipe.train
         # Dropout draws from the global generator: seeding it by step makes a resumed run the same.
         torch.manual_seed(stream_seed(table.seed, 99, self.run.step) + rank())
-        fast = table.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
+        with self._precision():
             columns = self.network(images)
         logits = self.run.model.logits(columns)
         tasks = {
