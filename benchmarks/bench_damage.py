@@ -3,7 +3,8 @@ r"""How many spoilt pictures does a damaged clip hand on, by codec?
     python benchmarks/bench_damage.py --out benchmarks/results/damage.csv
 
 One clip of a face that moves (640x360, 90 frames, a key frame every 30) is encoded once a codec. At
-each place the data of one frame from a quarter on becomes noise, and the clip is read through
+each place the data of one frame from a quarter on becomes noise (frames of less than
+`LEAST_BYTES` are passed over), and the clip is read through
 `VideoSource` with `skip_broken`, as `mien analyze --skip-broken` does. A picture is wrong when
 it differs from that of the healthy clip at the same time. `wrong` counts the places with a picture
 that differs at all, `seen` those with one whose difference can be seen (`SEEN`), `worst` is
@@ -14,7 +15,6 @@ of damage; `frames_lost` is the mean number of frames that were left out.
 from __future__ import annotations
 
 import argparse
-import csv
 import random
 import tempfile
 from pathlib import Path
@@ -23,7 +23,7 @@ import av
 import cv2
 import numpy as np
 from films import FPS, SIZE, film
-from surroundings import surroundings
+from surroundings import append, surroundings
 
 from mien import VideoConfig
 from mien.sources import open_video
@@ -103,18 +103,18 @@ def measure(codec: str, pictures: list[np.ndarray], places: int, folder: Path) -
         raise SystemExit(f"{codec}: the healthy clip is not read whole")
     frames, healthy, noise = packets(path), path.read_bytes(), random.Random(0)
     hit = [frames[round(k)] for k in np.linspace(0, len(frames) - 1, places)]
-    exact, visible, silent, lost, worst = 0, 0, 0, 0, 0.0
+    wrong, visible, silent, lost, worst = 0, 0, 0, 0, 0.0
     for start, size in hit:
         (folder / "damaged.mkv").write_bytes(smash(healthy, start, size, noise))
         found, named = read(folder / "damaged.mkv")
         apart = [seen(image, whole[time_s]) for time_s, image in found.items()]
         most = max(apart, default=0.0)
-        exact, visible, silent = exact + (most > 0), visible + (most > SEEN), silent + (not named)
+        wrong, visible, silent = wrong + (most > 0), visible + (most > SEEN), silent + (not named)
         lost, worst = lost + len(whole) - len(found), max(worst, most)
     return {
         "codec": codec,
         "places": str(places),
-        "wrong": str(exact),
+        "wrong": str(wrong),
         "seen": str(visible),
         "worst": f"{worst:.0f}",
         "silent": str(silent),
@@ -137,13 +137,7 @@ def main() -> None:
             rows.append(measure(codec, pictures, arguments.places, Path(folder)) | surroundings())
             print(", ".join(f"{k} {v}" for k, v in rows[-1].items()), flush=True)
     if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not arguments.out.exists()
-        with arguments.out.open("a", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, rows[0])
-            if is_new:
-                table.writeheader()
-            table.writerows(rows)
+        append(arguments.out, rows)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ the softmax. It does not measure detection, alignment or decoding.
 from __future__ import annotations
 
 import argparse
-import csv
 import statistics
 import time
 from collections import defaultdict
@@ -21,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from surroundings import surroundings
+from surroundings import append, surroundings
 
 from mien.attributes import OnnxAttributeModel
 from mien.images import normalise
@@ -95,12 +94,7 @@ def main() -> None:
     for row in rows:
         print(*(row[k] for k in ("model", "figure", "threads", "batch", "ms_per_face", "p95")))
     if arguments.out is not None:
-        new = not arguments.out.exists()
-        with arguments.out.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            if new:
-                writer.writeheader()
-            writer.writerows(rows)
+        append(arguments.out, rows)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ tracking: the largest face is the person.
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from typing import Any
 import cv2
 import numpy as np
 from films import BLUR, CHANGE_S, FPS, LEVELS, SECONDS, film
-from surroundings import surroundings
+from surroundings import append, surroundings
 
 from mien import Analyzer
 from mien.config import EMOTIONS, VideoConfig
@@ -368,13 +367,8 @@ def main() -> None:
         print(f"{kind + ': ' + figure:54} {count:3} {texts} {unit}")
         lines.append({"clips": kind, "figure": figure, "n": count, **cells, "unit": unit})
     if args.out:
-        is_new = not args.out.exists()
         where = surroundings()
-        with args.out.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=[*lines[0], *where])
-            if is_new:
-                writer.writeheader()
-            writer.writerows({**line, **where} for line in lines)
+        append(args.out, [line | where for line in lines])
     if args.plot:
         draw(args.plot, found["age"], found.get("expressions", []))
 

@@ -11,7 +11,6 @@ which is the limit on a file. Detection looks at every third frame. It does not 
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from surroundings import surroundings
+from surroundings import append, surroundings
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from clips import Actor, evenly, line, write_clip
@@ -135,15 +134,9 @@ def main() -> None:
             lines.append({"figure": figure, "value": round(value, 1), "unit": "frames/s"})
         for figure, value in stages(clip, args.model, 150):
             lines.append({"figure": figure, "value": round(value, 2), "unit": "ms a frame"})
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not args.out.exists()
-    with args.out.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=[*lines[0], *fixed])
-        if is_new:
-            writer.writeheader()
-        for entry in lines:
-            print(f"{entry['figure']:26} {entry['value']:8} {entry['unit']}")
-            writer.writerow(entry | fixed)
+    for entry in lines:
+        print(f"{entry['figure']:26} {entry['value']:8} {entry['unit']}")
+    append(args.out, [entry | fixed for entry in lines])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ line through what was noted after the first tenth. It does not measure detection
 from __future__ import annotations
 
 import argparse
-import csv
 import multiprocessing
 import tempfile
 import time
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from surroundings import surroundings
+from surroundings import append, surroundings
 
 from mien.sources import open_video
 
@@ -156,12 +155,7 @@ def main() -> None:
     if arguments.plot is not None:
         plot(curve, arguments.plot)
     if arguments.out is not None:
-        new = not arguments.out.exists()
-        with arguments.out.open("a", newline="", encoding="utf-8") as file:
-            writer_ = csv.DictWriter(file, list(row))
-            if new:
-                writer_.writeheader()
-            writer_.writerow(row)
+        append(arguments.out, [row])
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ to the next key frame are built upon the patch. Nobody wants an age read from su
 place counts as damaged when the decoder refuses a packet, marks a frame as corrupt, or the
 container says that bytes are missing; decoding then goes on with the next key frame.
 
-H.264 and MPEG-4 tell of all damage that can be seen, AV1 of most, VP9 of four fifths, HEVC of a
-quarter, VP8 of none: its pictures carry nothing that could be checked. (Noise over the data of one
-frame, at 60 places of a clip: wrong pictures came out at 0, 0, 6, 12, 45 and 60 of them;
+H.264 and MPEG-4 tell of nearly all damage that can be seen, AV1 of most, VP9 of four fifths, HEVC
+of a quarter, VP8 of none: its pictures carry nothing that could be checked. (Noise over the data of
+one frame, at 60 places of a clip: wrong pictures came out at 0, 0, 6, 12, 45 and 60 of them;
 ``benchmarks/bench_damage.py``.)
 """
 
